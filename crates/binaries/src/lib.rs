@@ -1,0 +1,1 @@
+//! The executables are in `src/bin`, generated.

@@ -1,0 +1,2 @@
+//! ferrox.
+fn main() {}
