@@ -1,0 +1,77 @@
+//! What a module is told beside its arguments.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use secret::Secret;
+
+use crate::mask::Mask;
+
+/// What a module is told beside its arguments. `Context::default()` is that of
+/// a task without check mode, diff mode and progress, as tests want it.
+#[derive(Debug, Default)]
+pub struct Context {
+    /// Nothing may be written.
+    pub check_mode: bool,
+    /// The answer's `diff` is asked for.
+    pub diff_mode: bool,
+    /// How many `-v` the person gave.
+    pub verbosity: u8,
+    /// The module's name as the task says it.
+    pub module_name: String,
+    /// The options that the task stated, or an environment variable in its
+    /// place: `vms`, `vms[0].name`.
+    pub given: BTreeSet<String>,
+    /// Whether progress lines are wanted.
+    pub show_progress: bool,
+    pub(crate) interrupted: Arc<AtomicBool>,
+    pub(crate) mask: Arc<Mutex<Mask>>,
+}
+
+impl Context {
+    /// Whether the task stated the option (as opposed to a default having
+    /// filled it). Options are named by their own name, never by an alias; a
+    /// sub-option as `net.bridge` or `vms[0].name`. One that was given as
+    /// `null` was not stated.
+    pub fn given(&self, name: &str) -> bool {
+        self.given.contains(name)
+    }
+
+    /// The flag that SIGTERM and SIGINT raise, for whoever does the work.
+    pub fn interrupted(&self) -> &Arc<AtomicBool> {
+        &self.interrupted
+    }
+
+    /// Whether the run is to end in order.
+    pub fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::SeqCst)
+    }
+
+    /// Shows one line of progress on standard error, if the caller wants it;
+    /// it is masked as all output is.
+    pub fn progress(&self, line: &str) {
+        if !self.show_progress {
+            return;
+        }
+        let masked = self
+            .mask
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .text(line);
+        let mut line = masked.replace(['\n', '\r'], " ");
+        line.push('\n');
+        // One write per line, so that workers' lines do not mix. A reader that
+        // went away is no reason to stop working.
+        let _ = std::io::stderr().write_all(line.as_bytes());
+    }
+
+    /// Masks a secret that came up during the run in all output from here on.
+    pub fn hide(&self, secret: &Secret) {
+        self.mask
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .add(secret.expose());
+    }
+}
