@@ -134,6 +134,14 @@ pub enum Unreached {
     Options(String),
 }
 
+impl Unreached {
+    /// Whether trying again may end otherwise: a service that restarts closes
+    /// its port for a moment, while a certificate stays what it is.
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::Connect { .. })
+    }
+}
+
 /// A server certificate that is not trusted, with what a person needs to
 /// decide whether to trust it.
 #[derive(Clone, Debug, PartialEq, Eq)]

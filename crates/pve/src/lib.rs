@@ -4,12 +4,22 @@
 //! [`apply`](apply::apply). Between the two stands the [`Plan`](plan::Plan): data that says what
 //! is to be done. Nothing here knows of Ansible.
 
+pub mod apply;
 pub mod call;
+pub mod canned;
+pub mod client;
+pub mod cluster;
 pub mod error;
+pub mod plan;
+mod task;
 pub mod texts;
 pub mod transport;
 pub mod upid;
 
+pub use apply::{Applied, apply};
 pub use call::{Call, Param, Path, Segment, Verb};
+pub use client::Client;
+pub use cluster::Cluster;
 pub use error::{Error, Refusal, Unreached};
+pub use plan::{Plan, Planned, Step, Track};
 pub use upid::Upid;

@@ -1,0 +1,291 @@
+//! The one place that writes.
+//!
+//! [`apply`] carries a [`Plan`] out: it fans tracks out, keeps claims, waits for
+//! tasks, repeats what a lock refused, looks up what a lost answer left open,
+//! and says what became of each track. A new fault of the real world is taught
+//! to it once.
+
+mod claims;
+mod event;
+mod track;
+mod vmids;
+pub(crate) mod wait;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+pub use event::{Event, What};
+
+use crate::call::{Bindings, Call};
+use crate::client::Client;
+use crate::error::Error;
+use crate::plan::{Claim, OnError, PARALLEL, Plan, Probe, Track};
+use crate::upid::Upid;
+use claims::Claims;
+use vmids::Vmids;
+use wait::Patience;
+
+/// Who may end a run before its time, and who wants to hear of it.
+pub struct Control<'a> {
+    /// Set when the run shall end: no further track begins, and what is running
+    /// is named and left running.
+    pub interrupted: &'a AtomicBool,
+    /// Told of each step.
+    pub watch: &'a (dyn Fn(&Event) + Sync),
+}
+
+/// What became of a plan.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// What became of each track, in the plan's order.
+    pub tracks: Vec<TrackEnd>,
+    /// Warnings of tasks that ended well otherwise.
+    pub warnings: Vec<String>,
+}
+
+/// What became of a track.
+#[derive(Debug, Default)]
+pub struct TrackEnd {
+    /// Whether it began at all.
+    pub began: bool,
+    /// The steps that have ended well, in order.
+    pub steps: Vec<StepEnd>,
+    /// What was known or bound at its end.
+    pub bindings: Bindings,
+    /// Why it did not end well.
+    pub trouble: Option<Trouble>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// A step that has ended well, or whose effect goes on (see [`TrackEnd::trouble`]).
+#[derive(Debug)]
+pub struct StepEnd {
+    /// The step's verb.
+    pub verb: &'static str,
+    /// Whether it wrote.
+    pub wrote: bool,
+    /// Its task.
+    pub upid: Option<Upid>,
+}
+
+/// Why a track did not end well: `unable to clone VM `web-3`: …`.
+#[derive(Clone, Debug)]
+pub struct Trouble {
+    /// The verb of the step that failed.
+    pub verb: &'static str,
+    /// What kind of thing.
+    pub thing: &'static str,
+    /// Which one.
+    pub id: String,
+    /// The cause.
+    pub error: Error,
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "unable to {} {} `{}`: {}",
+            self.verb, self.thing, self.id, self.error
+        )
+    }
+}
+
+impl std::error::Error for Trouble {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+impl TrackEnd {
+    /// Whether a write took effect.
+    pub fn changed(&self) -> bool {
+        self.steps.iter().any(|step| step.wrote)
+    }
+
+    /// Whether a step with this verb wrote.
+    pub fn wrote(&self, verb: &str) -> bool {
+        self.steps
+            .iter()
+            .any(|step| step.wrote && step.verb == verb)
+    }
+
+    /// Whether it began and ended well.
+    pub fn succeeded(&self) -> bool {
+        self.began && self.trouble.is_none()
+    }
+}
+
+impl Applied {
+    /// Whether any write took effect.
+    pub fn changed(&self) -> bool {
+        self.tracks.iter().any(TrackEnd::changed)
+    }
+
+    /// Tasks that are left running.
+    pub fn running(&self) -> impl Iterator<Item = &Upid> {
+        self.tracks
+            .iter()
+            .filter_map(|track| track.trouble.as_ref()?.error.running_task())
+    }
+
+    /// Whether the run was interrupted before its end.
+    pub fn interrupted(&self) -> bool {
+        self.tracks.iter().any(|track| {
+            matches!(
+                track.trouble.as_ref().map(|trouble| &trouble.error),
+                Some(Error::Interrupted { .. })
+            )
+        })
+    }
+}
+
+/// Carries a plan out. It always ends with an answer for every track.
+pub fn apply(client: &Client, plan: &Plan, control: &Control<'_>) -> Applied {
+    let run = Run::new(client, plan, control);
+    let mut ends: Vec<TrackEnd> = plan.tracks.iter().map(|_| TrackEnd::default()).collect();
+    let stages: BTreeSet<u32> = plan.tracks.iter().map(|track| track.stage).collect();
+    for stage in stages {
+        run.stage(stage, &mut ends);
+    }
+    let mut warnings = run
+        .warnings
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    if plan.atomic && ends.iter().any(|end| end.trouble.is_some()) {
+        warnings.extend(undo(client, plan, &mut ends));
+    }
+    Applied {
+        tracks: ends,
+        warnings,
+    }
+}
+
+/// Waits until a probe holds: what a blocked plan asks for.
+pub fn hold(
+    client: &Client,
+    until: &Probe,
+    why: &str,
+    limit: Duration,
+    interrupted: &AtomicBool,
+) -> Result<(), Error> {
+    let patience = Patience::new(why, Some(limit), interrupted);
+    wait::probe(client, until, &Bindings::new(), None, &patience).map(|_| ())
+}
+
+/// What all tracks of one run share.
+struct Run<'a> {
+    client: &'a Client,
+    plan: &'a Plan,
+    control: &'a Control<'a>,
+    claims: Claims,
+    vmids: Vmids,
+    failed: AtomicBool,
+    counts: BTreeMap<&'static str, (AtomicUsize, usize)>,
+    warnings: std::sync::Mutex<Vec<String>>,
+}
+
+impl<'a> Run<'a> {
+    fn new(client: &'a Client, plan: &'a Plan, control: &'a Control<'a>) -> Self {
+        let mut counts: BTreeMap<&'static str, (AtomicUsize, usize)> = BTreeMap::new();
+        for step in plan.tracks.iter().flat_map(|track| &track.steps) {
+            counts.entry(step.done).or_default().1 += 1;
+        }
+        Self {
+            client,
+            plan,
+            control,
+            claims: Claims::default(),
+            vmids: Vmids::default(),
+            failed: AtomicBool::new(false),
+            counts,
+            warnings: std::sync::Mutex::default(),
+        }
+    }
+
+    /// The claim that every step with a call holds: `parallel`. A track that
+    /// only waits for its guest to boot does not keep others from beginning.
+    fn slot(&self) -> Claim {
+        Claim {
+            what: "parallel".to_owned(),
+            limit: if self.plan.parallel == 0 {
+                PARALLEL
+            } else {
+                self.plan.parallel
+            },
+        }
+    }
+
+    fn may_begin(&self) -> Result<(), ()> {
+        let stopped = self.control.interrupted.load(Ordering::Relaxed)
+            || (self.plan.on_error == OnError::Stop && self.failed.load(Ordering::Relaxed));
+        if stopped { Err(()) } else { Ok(()) }
+    }
+
+    /// Runs the tracks of a stage side by side. A track begins when a slot is
+    /// free, so that there are no more threads than slots and waiting tracks.
+    fn stage(&self, stage: u32, ends: &mut [TrackEnd]) {
+        let slot = [self.slot()];
+        std::thread::scope(|scope| {
+            for (track, end) in self.plan.tracks.iter().zip(ends) {
+                if track.stage != stage {
+                    continue;
+                }
+                match self.claims.take(&slot, || self.may_begin()) {
+                    Ok(held) => {
+                        scope.spawn(move || *end = track::run(self, track, held));
+                    }
+                    Err(()) => end.bindings = track.bindings.clone(),
+                }
+            }
+        });
+    }
+
+    fn tell(&self, label: String, what: What) {
+        (self.control.watch)(&Event { label, what });
+    }
+
+    fn warn(&self, warnings: impl IntoIterator<Item = String>) {
+        self.warnings
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .extend(warnings);
+    }
+}
+
+/// Takes back what was made, the last first; says what could not be taken back.
+fn undo(client: &Client, plan: &Plan, ends: &mut [TrackEnd]) -> Vec<String> {
+    let never = AtomicBool::new(false);
+    let mut warnings = Vec::new();
+    for (track, end) in plan.tracks.iter().zip(ends).rev() {
+        for call in undo_calls(track, end) {
+            let patience = Patience::new("the undo", track.limit, &never);
+            match track::carry(client, &call, &patience) {
+                Ok(_) => end.steps.iter_mut().for_each(|step| step.wrote = false),
+                Err(error) => warnings.push(format!(
+                    "unable to take back {} `{}`: {error}",
+                    track.thing, track.id
+                )),
+            }
+        }
+    }
+    warnings
+}
+
+fn undo_calls(track: &Track, end: &TrackEnd) -> Vec<Call> {
+    let mut calls: Vec<Call> = track
+        .steps
+        .iter()
+        .filter(|step| end.wrote(step.verb))
+        .filter_map(|step| step.undo.as_ref())
+        .map(|call| call.bind(&end.bindings))
+        .collect();
+    calls.reverse();
+    calls
+}
+
+#[cfg(test)]
+mod tests;

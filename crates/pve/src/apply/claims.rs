@@ -1,0 +1,72 @@
+//! "Not too many at once", for everything that has a number.
+
+use std::collections::HashMap;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::plan::Claim;
+
+/// Who waits for a claim looks up this often, to notice an interruption.
+const LOOK_UP: Duration = Duration::from_millis(50);
+
+/// What is claimed by running steps.
+#[derive(Default)]
+pub(crate) struct Claims {
+    taken: Mutex<HashMap<String, usize>>,
+    freed: Condvar,
+}
+
+/// Claims that are held until this is dropped.
+pub(crate) struct Held<'a> {
+    claims: &'a Claims,
+    what: Vec<String>,
+}
+
+impl Claims {
+    /// Takes all claims at once, so that two steps never wait for each other;
+    /// `stop` ends the wait.
+    pub(crate) fn take<E>(
+        &self,
+        claims: &[Claim],
+        stop: impl Fn() -> Result<(), E>,
+    ) -> Result<Held<'_>, E> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            stop()?;
+            let free = claims.iter().all(|claim| {
+                taken
+                    .get(&claim.what)
+                    .is_none_or(|count| *count < claim.limit)
+            });
+            if free {
+                for claim in claims {
+                    *taken.entry(claim.what.clone()).or_default() += 1;
+                }
+                return Ok(Held {
+                    claims: self,
+                    what: claims.iter().map(|claim| claim.what.clone()).collect(),
+                });
+            }
+            (taken, _) = self
+                .freed
+                .wait_timeout(taken, LOOK_UP)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        let mut taken = self
+            .claims
+            .taken
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for what in &self.what {
+            if let Some(count) = taken.get_mut(what) {
+                *count = count.saturating_sub(1);
+            }
+        }
+        self.claims.freed.notify_all();
+    }
+}

@@ -1,0 +1,408 @@
+//! Plans: what is to be done, as data.
+//!
+//! A [`Plan`] is made by a pure function of options and readings and carried
+//! out by [`apply`](crate::apply::apply). It holds [`Track`]s, one for each thing that
+//! changes; a track holds [`Step`]s, which run one after the other.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::call::{Bindings, Call, Param};
+use crate::error::Error;
+use crate::texts::Matched;
+
+/// How many tracks run side by side where nobody says otherwise. More than
+/// this only queue on a node, whose API has three workers.
+pub const PARALLEL: usize = 4;
+
+/// The name that an allocated VMID is bound to.
+pub const VMID: &str = "vmid";
+
+/// What is to be done, and what changes by it.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// One for each thing that changes.
+    pub tracks: Vec<Track>,
+    /// How many tracks run side by side; 0 means [`PARALLEL`].
+    pub parallel: usize,
+    /// What there is, as a person reads it: the left side of the diff.
+    pub before: Value,
+    /// What there will be: the right side of the diff.
+    pub after: Value,
+    /// What the user should know in any case.
+    pub warnings: Vec<String>,
+    /// Whether what was made is taken back when one track fails.
+    pub atomic: bool,
+    /// Whether further tracks begin after one has failed.
+    pub on_error: OnError,
+}
+
+impl Plan {
+    /// Whether the plan writes anything.
+    pub fn changes(&self) -> bool {
+        self.tracks.iter().any(Track::changes)
+    }
+
+    /// Every call of the plan as a person reads it, secrets masked.
+    pub fn calls(&self) -> Vec<String> {
+        self.tracks
+            .iter()
+            .flat_map(|track| track.steps.iter().chain(&track.finally))
+            .filter_map(|step| step.call.as_ref())
+            .map(Call::to_string)
+            .collect()
+    }
+}
+
+/// What happens to the other tracks when one has failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnError {
+    /// They run.
+    #[default]
+    Continue,
+    /// No further one begins.
+    Stop,
+}
+
+/// The steps that change one thing.
+#[derive(Debug, Default)]
+pub struct Track {
+    /// What kind of thing: `VM`, `role`.
+    pub thing: &'static str,
+    /// Which one: a name or a VMID.
+    pub id: String,
+    /// The tracks of a stage run side by side, stages one after the other.
+    pub stage: u32,
+    /// What is done, in this order.
+    pub steps: Vec<Step>,
+    /// What is done at the end in any case: after a failure, a deadline and an interruption too.
+    pub finally: Vec<Step>,
+    /// Values that are known already, for [`Segment::Bound`](crate::Segment::Bound) and for messages.
+    pub bindings: Bindings,
+    /// Asks for a VMID, bound to [`VMID`].
+    pub allocates: Option<Allocation>,
+    /// How long the whole track may take.
+    pub limit: Option<Duration>,
+}
+
+impl Track {
+    /// A track of steps that change one thing.
+    pub fn new(thing: &'static str, id: impl Into<String>, steps: Vec<Step>) -> Self {
+        Self {
+            thing,
+            id: id.into(),
+            steps,
+            ..Self::default()
+        }
+    }
+
+    /// Whether the track writes anything.
+    pub fn changes(&self) -> bool {
+        self.steps.iter().any(|step| step.call.is_some())
+    }
+}
+
+/// A VMID to be allocated.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Allocation {
+    /// Where it may lie; otherwise where the datacenter's `next-id` says.
+    pub range: Option<RangeInclusive<u32>>,
+    /// VMIDs that are known to be taken.
+    pub taken: Arc<BTreeSet<u32>>,
+}
+
+/// One request and what its end looks like; or, without a call, a wait.
+#[derive(Debug)]
+pub struct Step {
+    /// What it does, for "unable to clone VM …".
+    pub verb: &'static str,
+    /// What it has done, for "web-3 (103): cloned in 4.1 s".
+    pub done: &'static str,
+    /// The request.
+    pub call: Option<Call>,
+    /// What must be free before it begins; held until it has settled.
+    pub claims: Vec<Claim>,
+    /// When it counts as done.
+    pub settles: Settles,
+    /// How long it may take, within the track's limit.
+    pub limit: Option<Duration>,
+    /// What follows an ending that is not success.
+    pub on: Vec<(Ending, Follow)>,
+    /// Takes the step back.
+    pub undo: Option<Call>,
+    /// Values for later steps and the report.
+    pub binds: Vec<Bind>,
+    /// What to do when the answer was lost.
+    pub lost: Lost,
+}
+
+impl Step {
+    /// A request that is done when it is answered and may be repeated when the
+    /// answer was lost.
+    pub fn call(verb: &'static str, done: &'static str, call: Call) -> Self {
+        Self {
+            verb,
+            done,
+            call: Some(call),
+            claims: Vec::new(),
+            settles: Settles::AtOnce,
+            limit: None,
+            on: Vec::new(),
+            undo: None,
+            binds: Vec::new(),
+            lost: Lost::Repeat,
+        }
+    }
+
+    /// A request whose task is waited for.
+    pub fn task(verb: &'static str, done: &'static str, call: Call) -> Self {
+        Self {
+            settles: Settles::TaskEnds,
+            ..Self::call(verb, done, call)
+        }
+    }
+
+    /// A wait.
+    pub fn wait(verb: &'static str, done: &'static str, until: Probe) -> Self {
+        Self {
+            call: None,
+            settles: Settles::Holds(until),
+            lost: Lost::Repeat,
+            verb,
+            done,
+            claims: Vec::new(),
+            limit: None,
+            on: Vec::new(),
+            undo: None,
+            binds: Vec::new(),
+        }
+    }
+
+    /// This step, which begins only when the claim is free.
+    #[must_use]
+    pub fn claims(mut self, what: impl Into<String>, limit: usize) -> Self {
+        self.claims.push(Claim {
+            what: what.into(),
+            limit,
+        });
+        self
+    }
+
+    /// This step with another answer to "when is it done".
+    #[must_use]
+    pub fn settles(mut self, settles: Settles) -> Self {
+        self.settles = settles;
+        self
+    }
+
+    /// This step, which may take so long.
+    #[must_use]
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
+    /// This step, with what follows one ending that is not success.
+    #[must_use]
+    pub fn on(mut self, ending: Ending, follow: Follow) -> Self {
+        self.on.push((ending, follow));
+        self
+    }
+
+    /// This step, with the call that takes it back.
+    #[must_use]
+    pub fn undo(mut self, call: Call) -> Self {
+        self.undo = Some(call);
+        self
+    }
+
+    /// This step, which binds a value.
+    #[must_use]
+    pub fn binds(mut self, bind: Bind) -> Self {
+        self.binds.push(bind);
+        self
+    }
+
+    /// This step, with the look-up for a lost answer.
+    #[must_use]
+    pub fn lost(mut self, lost: Lost) -> Self {
+        self.lost = lost;
+        self
+    }
+}
+
+/// "Not too many at once": at most `limit` steps that claim `what` run side by side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// `user.cfg`, `source:9000`, `storage:local-lvm`, …
+    pub what: String,
+    /// How many.
+    pub limit: usize,
+}
+
+/// When a step counts as done.
+#[derive(Clone, Debug)]
+pub enum Settles {
+    /// When the request is answered.
+    AtOnce,
+    /// When the task that the answer names has ended well.
+    TaskEnds,
+    /// When the probe holds (after the task, if the answer names one).
+    Holds(Probe),
+    /// When so much time has passed.
+    After(Duration),
+}
+
+/// An ending that is not success, and that may be provided for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The step's own limit is over.
+    TimedOut,
+    /// The server's text, in the answer or in the task, means this.
+    Text(Matched),
+}
+
+/// What follows such an ending.
+#[derive(Debug)]
+pub enum Follow {
+    /// These steps take its place.
+    Steps(Vec<Step>),
+    /// The track goes on as if the step had not been needed.
+    Accept,
+}
+
+/// Hands a value to later steps and the report.
+#[derive(Clone, Debug)]
+pub enum Bind {
+    /// A value of the answer, by JSON pointer (`""` is the whole answer).
+    Answer {
+        /// The name it is bound to.
+        name: &'static str,
+        /// Where it stands.
+        pointer: &'static str,
+    },
+    /// The value that the probe found.
+    Probe {
+        /// The name it is bound to.
+        name: &'static str,
+    },
+}
+
+/// What to do with a write whose answer was lost.
+#[derive(Clone, Debug)]
+pub enum Lost {
+    /// Repeat it: twice is the same as once.
+    Repeat,
+    /// Look whether it took effect.
+    Look {
+        /// [`Verdict::Holds`]: it did. [`Verdict::Absent`]: it did not.
+        probe: Probe,
+        /// How long [`Verdict::Absent`] must last to be believed: the server may
+        /// still be working on the request.
+        quiet: Duration,
+    },
+}
+
+/// A question that is asked until its answer is the wanted one.
+#[derive(Clone)]
+pub struct Probe {
+    /// What is asked each time, in this order.
+    pub asks: Vec<Ask>,
+    judge: Arc<Judge>,
+}
+
+type Judge = dyn Fn(&[Result<Value, Error>]) -> Verdict + Send + Sync;
+
+/// One question of a [`Probe`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// A GET; its answer is the `data`.
+    Get(Call),
+    /// Whether a TCP connection can be made; the answer is a boolean.
+    Port {
+        /// The address, possibly bound by an earlier step.
+        address: Param,
+        /// The port.
+        port: u16,
+    },
+}
+
+/// What a [`Probe`] makes of the answers.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// It holds; a value may be bound.
+    Holds(Option<String>),
+    /// Not yet, because …
+    NotYet(String),
+    /// Nothing of it is there (see [`Lost::Look`]); elsewhere the same as not yet.
+    Absent,
+    /// It never will.
+    Never(Error),
+}
+
+impl Probe {
+    /// A probe that asks these questions and judges the answers, one for each.
+    pub fn new(
+        asks: Vec<Ask>,
+        judge: impl Fn(&[Result<Value, Error>]) -> Verdict + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            asks,
+            judge: Arc::new(judge),
+        }
+    }
+
+    /// A probe of one GET.
+    pub fn get(
+        call: Call,
+        judge: impl Fn(&Result<Value, Error>) -> Verdict + Send + Sync + 'static,
+    ) -> Self {
+        Self::new(vec![Ask::Get(call)], move |answers| judge(&answers[0]))
+    }
+
+    /// A probe of a TCP port.
+    pub fn port(address: impl Into<Param>, port: u16) -> Self {
+        let ask = Ask::Port {
+            address: address.into(),
+            port,
+        };
+        Self::new(vec![ask], move |answers| match &answers[0] {
+            Ok(Value::Bool(true)) => Verdict::Holds(None),
+            _ => Verdict::NotYet(format!("port {port} is closed")),
+        })
+    }
+
+    /// What the answers mean.
+    pub fn judge(&self, answers: &[Result<Value, Error>]) -> Verdict {
+        (self.judge)(answers)
+    }
+}
+
+impl fmt::Debug for Probe {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_tuple("Probe")
+            .field(&self.asks)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What planning leads to: a plan with what its report needs, or a condition
+/// that must come true before there can be one.
+#[derive(Debug)]
+pub enum Planned<Notes> {
+    /// The plan.
+    Ready(Plan, Notes),
+    /// Nothing can be planned yet.
+    Blocked {
+        /// What must hold.
+        until: Probe,
+        /// Why, for the user.
+        why: String,
+    },
+}
