@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""qemu/{vmid}/cloudinit: what the generated drive of a VM says."""
+
+import urllib.parse
+
+from .qemu_config import CLOUD_INIT
+
+
+class CloudInit:
+    """Mixin: the cloud-init settings of a VM and the files made of them."""
+
+    def _own_routes_cloudinit(self):
+        path = "/nodes/{node}/qemu/{vmid}/cloudinit"
+        return [("GET", path, self._ci_settings), ("PUT", path, self._ci_regenerate),
+                ("GET", path + "/dump", self._ci_dump)]
+
+    async def _ci_settings(self, v, user):
+        vm = self.find(v["node"], v["vmid"])
+        return [{"key": key, "value": self._shown(key, value)} for key, value in vm.config.items()
+                if CLOUD_INIT.fullmatch(key) or key == "name"]
+
+    async def _ci_regenerate(self, v, user):
+        self.checked(self.find(v["node"], v["vmid"]))
+
+    async def _ci_dump(self, v, user):
+        vm = self.find(v["node"], v["vmid"])
+        custom = dict(part.split("=", 1) for part in str(vm.config.get("cicustom", "")).split(",") if "=" in part)
+        if v["type"] in custom:
+            return f"#cloud-config\n# {custom[v['type']]}\n"
+        return {"user": self._ci_user, "network": self._ci_network, "meta": self._ci_meta}[v["type"]](vm)
+
+    @staticmethod
+    def _ci_user(vm):
+        config, name = vm.config, vm.config.get("name") or f"VM{vm.vmid}"
+        lines = ["#cloud-config", f"hostname: {name}", "manage_etc_hosts: true"]
+        if config.get("searchdomain"):
+            lines.append(f"fqdn: {name}.{config['searchdomain']}")
+        if config.get("ciuser"):
+            lines.append(f"user: {config['ciuser']}")
+        if config.get("cipassword"):
+            lines.append(f"password: {config['cipassword']}")
+        if config.get("sshkeys"):
+            keys = urllib.parse.unquote(config["sshkeys"]).splitlines()
+            lines += ["ssh_authorized_keys:"] + [f"  - {key}" for key in keys if key.strip()]
+        lines += ["chpasswd:", "  expire: False", "users:", "  - default"]
+        if config.get("ciupgrade", 1):
+            lines.append("package_upgrade: true")
+        return "\n".join(lines) + "\n"
+
+    @staticmethod
+    def _ci_network(vm):
+        lines = ["version: 1", "config:"]
+        for key in sorted(k for k in vm.config if k.startswith("ipconfig")):
+            lines += ["    - type: physical", f"      name: eth{key[8:]}", f"      # {vm.config[key]}"]
+        return "\n".join(lines) + "\n"
+
+    @staticmethod
+    def _ci_meta(vm):
+        return f"instance-id: {vm.digest()}\n"

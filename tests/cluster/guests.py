@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The lists of guests and what a guest has here beyond fakepve's model."""
+
+import asyncio
+import time
+
+from fakepve import PveError, TaskError
+
+# Attributes a test may set on a guest, beside fakepve's start_secs, stop_secs, shutdown_secs, acpi, start_error.
+EXTRAS = {
+    # PVE seconds a clone of this guest takes; None: the cluster's clone_secs.
+    "clone_secs": None,
+    # PVE seconds after its start until the guest agent answers; None: the cluster's agent_secs.
+    "agent_secs": None,
+    # Questions the guest agent refuses after a start before it answers.
+    "agent_asks": 0,
+    # The addresses the guest agent reports: ["192.0.2.7/24", ...]; None: from ipconfigN or made up.
+    "addresses": None,
+}
+
+
+class Guests(list):
+    """A list of guests that finds a VMID without a search and completes each newcomer."""
+
+    def __init__(self):
+        super().__init__()
+        self.by_vmid = {}
+
+    def append(self, guest):
+        guest.shared_holders = set()
+        for name, value in EXTRAS.items():
+            if not hasattr(guest, name):
+                setattr(guest, name, value)
+        if guest.status == "running" and not guest.started_at:
+            guest.started_at = time.time()
+        self.by_vmid[guest.vmid] = guest
+        super().append(guest)
+
+    def remove(self, guest):
+        self.by_vmid.pop(guest.vmid, None)
+        super().remove(guest)
+
+
+class Lookup:
+    """Mixin: guests by VMID, and what start, stop and HA have in common."""
+
+    def init_guests(self):
+        self.vms, self.cts = Guests(), Guests()
+
+    def vm(self, vmid):
+        return self.vms.by_vmid.get(vmid)
+
+    def ct(self, vmid):
+        return self.cts.by_vmid.get(vmid)
+
+    def _guest_of(self, vmid):
+        return self.guest(vmid)
+
+    def add_vm(self, *args, **kwargs):
+        vm = super().add_vm(*args, **kwargs)
+        if vm.lock:
+            vm.config["lock"] = vm.lock
+        if vm.template:
+            vm.config["template"] = 1
+        if vm.pool:
+            self._pool_join(vm.pool, vm.vmid)
+        return vm
+
+    def in_worker(self, node, vmid):
+        """The VM, for a worker: a missing one fails the task, not the request."""
+        vm = self.vm(vmid)
+        if vm is None or vm.node != node:
+            raise TaskError(f"unable to find configuration file for VM {vmid} on node '{node}'")
+        return vm
+
+    @staticmethod
+    def worker_lock(vm, allow=()):
+        if vm.lock and vm.lock not in allow:
+            raise TaskError(f"VM is locked ({vm.lock})")
+
+    def later(self, secs, act):
+        """Do something PVE seconds from now, outside of any task."""
+        async def wait():
+            await self.pause(secs)
+            act()
+        if not self.time_scale:
+            act()
+            return
+        job = asyncio.ensure_future(wait())
+        self.jobs[f"later {id(job)}"] = job
+        job.add_done_callback(lambda _: self.jobs.pop(f"later {id(job)}", None))
+
+    def ran_for(self, vm):
+        """PVE seconds since the guest was started; without a time scale they have all gone by."""
+        if not self.time_scale:
+            return float("inf")
+        return (time.time() - (vm.started_at or time.time())) / self.time_scale
+
+    def checked(self, vm):
+        """The caller's 500 for a guest whose configuration is locked."""
+        if vm.lock:
+            raise PveError(500, f"VM is locked ({vm.lock})")

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""qemu/{vmid}/status/*: start, stop, shutdown, reboot, reset, suspend, resume; with HA or without."""
+
+import time
+
+from fakepve import PveError, TaskError
+from fakepve.routing import param_error
+
+ACTIONS = ("start", "stop", "shutdown", "reboot", "reset", "suspend", "resume")
+
+
+class QemuPower:
+    """Mixin: power state of VMs. What the server finds out in the worker is a task's error here too."""
+
+    def _own_routes_power(self):
+        base = "/nodes/{node}/qemu/{vmid}/status/"
+        return [("POST", base + action, getattr(self, "_vm_" + action)) for action in ACTIONS]
+
+    def _now_running(self, vm):
+        vm.apply_pending()
+        vm.status = vm.qmpstatus = "running"
+        vm.started_at = time.time()
+
+    def _now_stopped(self, vm):
+        vm.status = vm.qmpstatus = "stopped"
+        vm.started_at = None
+
+    async def _vm_task(self, ttype, v, user, body, lock=True, **more):
+        """A worker on a VM that need not exist: body(vm) runs under the VM's config lock."""
+        self.need_quorum()
+        node, vmid = v["node"], int(v["vmid"])
+        vm = self.vm(vmid)
+
+        async def run():
+            return await body(self.in_worker(node, vmid))
+        return await self.task(node, ttype, vmid, user, run, vm=vm, lock=lock and vm is not None, **more)
+
+    async def _ha(self, vm, user, verb):
+        """Ask the HA manager, as the worker does: it is done at once, the guest follows later."""
+        self.need_quorum()
+
+        async def body():
+            self.later(self.ha_delay, lambda: self._ha_acts(vm, verb))
+        return await self.task(vm.node, "ha" + verb, vm.vmid, user, body, log=[f"Requesting HA {verb} for VM {vm.vmid}"])
+
+    def _ha_acts(self, vm, verb):
+        vm.ha_state = "started" if verb == "start" else "stopped"
+        if verb == "start" and vm.status != "running":
+            self._now_running(vm)
+        elif verb == "stop":
+            self._now_stopped(vm)
+
+    def _managed(self, v):
+        vm = self.vm(int(v["vmid"]))
+        return vm if vm is not None and vm.node == v["node"] and vm.ha_managed else None
+
+    def _must_run(self, v):
+        vm = self.find(v["node"], v["vmid"])
+        if vm.status != "running":
+            raise PveError(500, f"VM {vm.vmid} not running")
+        return vm
+
+    async def _vm_start(self, v, user):
+        managed = self._managed(v)
+        if managed is not None and not managed.template:
+            return await self._ha(managed, user, "start")
+
+        async def body(vm):
+            if vm.template:
+                raise TaskError("you can't start a vm if it's a template")
+            self.worker_lock(vm, ("suspended",))
+            if vm.status == "running":
+                raise TaskError(f"VM {vm.vmid} already running")
+            await self.pause(vm.start_secs)
+            if vm.start_error:
+                raise TaskError(vm.start_error)
+            if vm.lock == "suspended":
+                self._qm_lock(vm, None)
+            self._now_running(vm)
+        return await self._vm_task("qmstart", v, user, body)
+
+    async def _vm_stop(self, v, user):
+        managed = self._managed(v)
+        if managed is not None:
+            if v.get("overrule-shutdown"):
+                raise param_error(**{"overrule-shutdown": "Not applicable for HA resources."})
+            return await self._ha(managed, user, "stop")
+        if v.get("overrule-shutdown"):
+            self.abort_tasks("qmshutdown", v["vmid"])
+
+        async def body(vm):
+            if vm.status != "running":
+                return
+            if not v.get("skiplock"):
+                self.worker_lock(vm)
+            await self.pause(vm.stop_secs)
+            self._now_stopped(vm)
+        return await self._vm_task("qmstop", v, user, body)
+
+    async def _power_down(self, vm, v):
+        """Ask the guest to power off; the server gives up after the timeout."""
+        timeout = v.get("timeout")
+        if timeout is None:
+            down = [p[5:] for p in str(vm.config.get("startup", "")).split(",") if p.startswith("down=")]
+            timeout = int(down[0]) if down else self.shutdown_default_timeout
+        if vm.acpi and vm.shutdown_secs <= timeout:
+            await self.pause(vm.shutdown_secs)
+            self._now_stopped(vm)
+            return None
+        await self.pause(timeout)
+        if v.get("forceStop"):
+            self._now_stopped(vm)
+            return "VM still running - terminating now with SIGTERM"
+        raise TaskError("VM quit/powerdown failed - got timeout")
+
+    async def _vm_shutdown(self, v, user):
+        vm = self.vm(int(v["vmid"]))
+        if vm is not None and vm.qmpstatus == "paused" and not v.get("forceStop"):
+            raise PveError(500, "VM is paused - cannot shutdown")
+        managed = self._managed(v)
+        if managed is not None:
+            return await self._ha(managed, user, "stop")
+
+        async def body(vm):
+            if vm.status != "running":
+                return None
+            if not v.get("skiplock"):
+                self.worker_lock(vm)
+            return await self._power_down(vm, v)
+        return await self._vm_task("qmshutdown", v, user, body)
+
+    async def _vm_reboot(self, v, user):
+        self._must_run(v)
+
+        async def body(vm):
+            self.worker_lock(vm)
+            await self._power_down(vm, v)
+            # The task ends when the guest is down; the server starts it anew on its own.
+            self.later(vm.start_secs, lambda: self._now_running(vm))
+        return await self._vm_task("qmreboot", v, user, body)
+
+    async def _vm_reset(self, v, user):
+        self._must_run(v)
+
+        async def body(vm):
+            self.worker_lock(vm)
+            vm.started_at = time.time()
+        return await self._vm_task("qmreset", v, user, body)
+
+    async def _vm_suspend(self, v, user):
+        self._must_run(v)
+
+        async def body(vm):
+            self.worker_lock(vm)
+            if v.get("todisk"):
+                self._now_stopped(vm)
+                self._qm_lock(vm, "suspended")
+            else:
+                vm.qmpstatus = "paused"
+        return await self._vm_task("qmsuspend" if v.get("todisk") else "qmpause", v, user, body)
+
+    async def _vm_resume(self, v, user):
+        vm = self.find(v["node"], v["vmid"])
+        if vm.status != "running" and vm.lock != "suspended":
+            raise PveError(500, f"VM {vm.vmid} not running")
+
+        async def body(vm):
+            if vm.lock == "suspended":
+                self._qm_lock(vm, None)
+                self._now_running(vm)
+            vm.qmpstatus = "running"
+        return await self._vm_task("qmresume", v, user, body)
+
+    async def _lxc_stop(self, user, v):
+        if v.get("overrule-shutdown"):
+            self.abort_tasks("vzshutdown", v["vmid"])
+        return await super()._lxc_stop(user, v)

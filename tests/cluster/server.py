@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The cluster: fakepve with our mixins before it, and how it is set back to its seed."""
+
+import asyncio
+
+from fakepve import FakePve
+
+from .access import Access
+from .agent import Agent
+from .cloudinit import CloudInit
+from .faults import Faults
+from .freshness import Freshness
+from .guests import Lookup
+from .login import Login
+from .permissions import Permissions
+from .qemu_clone import QemuClone
+from .qemu_config import QemuConfig
+from .qemu_power import QemuPower
+from .state import State
+from .tasks import Tasks
+from .users import Users
+from .wire import Wire
+
+VERSIONS = {8: ("8.4.21", "8.4"), 9: ("9.2.11", "9.2")}
+AGENT = "/nodes/{node}/qemu/{vmid}/agent/"
+TOKEN = "/access/users/{userid}/token/{tokenid}"
+UNKNOWN = "property is not defined in schema and the schema does not allow additional properties"
+
+
+class Cluster(Wire, Access, Users, Login, Permissions, QemuClone, QemuConfig, QemuPower, CloudInit, Agent, Freshness,
+              Lookup, Tasks, State, FakePve):
+    """One fake cluster; `seed` is the state it starts from and returns to."""
+
+    def __init__(self, seed, host="127.0.0.1", port=0, time_scale=0.0, major=None):
+        self.seed, self.forced_major = seed, major
+        self.log, self.faults = [], Faults()
+        super().__init__(host=host, port=port)
+        self._fresh(time_scale)
+
+    def _fresh(self, time_scale):
+        """All state as a new cluster with the seed has it."""
+        self.major = self.forced_major or self.seed.get("major", 9)
+        self.version, self.release_version = VERSIONS[self.major]
+        self.time_scale = time_scale
+        # PVE seconds: how long a refusal (401), a clone, a resize and the guest agent's start take.
+        self.refusal_secs, self.clone_secs, self.resize_secs, self.agent_secs = 3, 2, 0.2, 5
+        self.challenges = {}
+        self.released = asyncio.Event()
+        self.init_guests()
+        self.init_users()
+        self.init_permissions(self.major)
+        self.init_tasks()
+        self.init_freshness()
+        self.apply_state(self.seed)
+
+    def reset(self):
+        """Back to the seed: running tasks are cancelled, logins, faults and the log are forgotten."""
+        self.forget_jobs()
+        self.released.set()
+        runner, host, port, scale = self.runner, self.host, self.port, self.time_scale
+        self.log.clear()
+        self.faults.waiting.clear()
+        FakePve.__init__(self, host=host, port=port)
+        self.runner = runner
+        self._fresh(scale)
+
+    # ----------------------------------------------------------- what the majors do differently
+
+    def permissions_of(self, template, info):
+        """The permission rule of a method in the cluster's major version."""
+        if self.major < 9 and template.startswith(AGENT):
+            return {"check": ["perm", "/vms/{vmid}", ["VM.Monitor"]]}
+        return info.get("permissions")
+
+    def only_other_major(self, template, method, values):
+        """Errors for parameters that the cluster's major version does not know."""
+        if self.major < 9 and template == TOKEN and method == "PUT":
+            return {key: UNKNOWN for key in ("regenerate", "delete") if key in values}
+        return {}

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The cluster's state as data: seeds and patches go in, GET /state comes out, in one form.
+
+Keys: nodes {name: {online}}, quorate, storages {name: options}, pools {name: {comment, guests, storages}},
+guests [{vmid, kind, name, node, status, template, lock, ha, pool, config, …}], roles {name: [privileges]},
+users {id: {password, enable, expire, totp, tokens: {id: {secret, privsep, expire}}}}, groups {name: {users}},
+acl [{path, type, ugid, roleid, propagate}], secs {clone, resize, agent, refusal, ha, shutdown, lock_wait},
+statistics ("auto" | "manual"), stale {vmid: {field: value}}.
+"""
+
+import time
+
+from fakepve.lxc import parse_size
+from fakepve.qemu import drives_of, volume_ref
+
+from .users import new_account
+
+SECS = {"clone": "clone_secs", "resize": "resize_secs", "agent": "agent_secs", "refusal": "refusal_secs",
+        "ha": "ha_delay", "shutdown_timeout": "shutdown_default_timeout", "lock_wait": "lock_wait"}
+# What a guest's entry may hold beside its config, and the attribute it sets.
+GUEST_KEYS = {"start_secs", "stop_secs", "shutdown_secs", "clone_secs", "acpi", "start_error", "agent", "agent_secs",
+              "agent_asks", "agent_hangs", "addresses", "qmpstatus"}
+
+
+class State:
+    """Mixin: apply_state() and state()."""
+
+    def apply_state(self, data):
+        """Merge a seed or a patch into the cluster; a guest that is there is changed, config keys of null go."""
+        for name, options in data.get("nodes", {}).items():
+            self.nodes.setdefault(name, {"online": True}).update(options)
+        if "nodes" in data and data is self.seed and "pve1" not in data["nodes"]:
+            del self.nodes["pve1"]
+        self.quorate = data.get("quorate", self.quorate)
+        self.statistics = data.get("statistics", self.statistics)
+        for name, secs in data.get("secs", {}).items():
+            setattr(self, SECS[name], secs)
+        for name, options in data.get("storages", {}).items():
+            self.storages.setdefault(name, {"active": 1, "files": set()}).update(options)
+        for name, meta in data.get("pools", {}).items():
+            self.pools.setdefault(name, set())
+            self._pool_meta(name).update(comment=meta.get("comment"), storage=set(meta.get("storages", ())))
+        for entry in data.get("guests", ()):
+            self._apply_guest(entry)
+        for name, meta in data.get("pools", {}).items():
+            self.pools[name] |= set(meta.get("guests", ()))
+        self._sync_pools()
+        self._apply_access(data)
+        self.take_round()
+        self.stale = {int(vmid): fields for vmid, fields in data.get("stale", {}).items()}
+
+    def _apply_access(self, data):
+        for name, privs in data.get("roles", {}).items():
+            self.roles[name] = set(privs.replace(",", " ").split() if isinstance(privs, str) else privs)
+        for name, group in data.get("groups", {}).items():
+            self.groups[name] = {"users": set(group.get("users", ()))}
+        for userid, fields in data.get("users", {}).items():
+            account = self.accounts.setdefault(userid, new_account())
+            tokens = fields.get("tokens", {})
+            account.update({k: x for k, x in fields.items() if k != "tokens"})
+            for name, token in tokens.items():
+                account["tokens"][name] = {"privsep": 1, "expire": 0, **account["tokens"].get(name, {}), **token}
+        for e in data.get("acl", ()):
+            key = (e["path"], e.get("type", "token" if "!" in e["ugid"] else "user"), e["ugid"], e["roleid"])
+            self.access_list[key] = e.get("propagate", 1)
+        self.access_changed()
+
+    def _apply_guest(self, entry):
+        guest = self.guest(entry["vmid"])
+        if entry.get("absent"):
+            if guest is not None:
+                (self.vms if guest in self.vms else self.cts).remove(guest)
+                self._pool_leave(guest.vmid)
+            return
+        config = entry.get("config", {})
+        if guest is None:
+            add = self.add_ct if entry.get("kind") == "lxc" else self.add_vm
+            name = entry.get("name") or f"VM {entry['vmid']}"
+            guest = add(entry["vmid"], name, node=entry["node"], status=entry.get("status", "stopped"),
+                        template=bool(entry.get("template")), lock=entry.get("lock"), pool=entry.get("pool"),
+                        config={k: x for k, x in config.items() if x is not None})
+            if not entry.get("name") and entry.get("kind") != "lxc":
+                guest.config.pop("name", None)
+            self._register_disks(guest)
+        else:
+            self._change_guest(guest, entry, config)
+        if "ha" in entry:
+            guest.ha_state = entry["ha"]
+        for key in GUEST_KEYS & entry.keys():
+            setattr(guest, key, entry[key])
+
+    def _change_guest(self, guest, entry, config):
+        for key, value in config.items():
+            guest.config.pop(key, None)
+            if value is not None:
+                guest.config[key] = value
+        if "name" in entry:
+            guest.config["name" if guest in self.vms else "hostname"] = entry["name"]
+        if guest in self.vms:
+            guest.name = guest.config.get("name") or f"VM {guest.vmid}"
+        if "status" in entry:
+            guest.status = entry["status"]
+            guest.qmpstatus = entry["status"]
+            guest.started_at = time.time() if guest.status == "running" else None
+        if "lock" in entry:
+            self._qm_lock(guest, entry["lock"])
+        if "node" in entry:
+            guest.node = entry["node"]
+        if entry.get("pending") is not None:
+            guest.pending = dict(entry["pending"])
+        if "pool" in entry:
+            self._pool_leave(guest.vmid)
+            if entry["pool"]:
+                self._pool_join(entry["pool"], guest.vmid)
+
+    def _register_disks(self, guest):
+        """A seeded guest's disks are volumes of their storages, so that new names do not meet them."""
+        for _, volume, props in drives_of(guest.config):
+            sid, name = volume_ref(volume)
+            if sid in self.storages and name:
+                self._volumes_of(sid).setdefault(name, {
+                    "content": "images", "vmid": guest.vmid, "ctime": 0, "size": parse_size(props.get("size") or 0) or 0,
+                    "format": name.rpartition(".")[2] if "." in name else "raw"})
+
+    # ----------------------------------------------------------------------------------- out
+
+    def state(self):
+        """The whole state; secrets are shown, as this is the test's own view."""
+        return {
+            "major": self.major, "nodes": self.nodes, "quorate": self.quorate, "statistics": self.statistics,
+            "time_scale": self.time_scale,
+            "storages": {name: {**{k: x for k, x in store.items() if k not in ("files", "volumes")},
+                                "volumes": sorted(store.get("volumes", ()))} for name, store in self.storages.items()},
+            "pools": {name: {"comment": self._pool_meta(name)["comment"], "guests": sorted(vmids),
+                             "storages": sorted(self._pool_meta(name)["storage"])}
+                      for name, vmids in self.pools.items()},
+            "guests": [self._guest_state(guest) for guest in (*self.vms, *self.cts)],
+            "roles": {name: sorted(privs) for name, privs in self.roles.items() if name not in self.special_roles},
+            "users": self.accounts,
+            "groups": {name: {"users": sorted(group["users"])} for name, group in self.groups.items()},
+            "acl": [{"path": path, "type": kind, "ugid": ugid, "roleid": role, "propagate": propagate}
+                    for (path, kind, ugid, role), propagate in self.access_list.items()],
+            "tasks": [{k: x for k, x in task.items() if k != "misread"} for task in self.tasklog],
+        }
+
+    @staticmethod
+    def _guest_state(guest):
+        return {"vmid": guest.vmid, "kind": guest.guest.partition("/")[0], "name": guest.name, "node": guest.node,
+                "status": guest.status, "qmpstatus": getattr(guest, "qmpstatus", guest.status),
+                "template": bool(guest.template), "lock": guest.lock, "ha": guest.ha_state, "pool": guest.pool,
+                "config": guest.config, "pending": guest.pending}

@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""HTTP as pveproxy speaks it: how parameters are read, how errors and refusals look, lost answers."""
+
+import asyncio
+import json
+import random
+import re
+import time
+import urllib.parse
+
+from aiohttp import web
+from fakepve import PveError
+from fakepve import schema as pve_schema
+from fakepve.routing import param_error
+from fakepve.server import API, USER
+
+from .faults import answer_of, hang, lose
+from .tasks import TASK_FAULT
+
+CONTENT_TYPE = "application/json;charset=UTF-8"
+BODY_LIMIT = 512 * 1024
+# Path parameters that may hold slashes, which the schema's tree of segments cannot match.
+SLASHED = ((re.compile(r"(/nodes/[^/]+/storage/[^/]+/content)/(.+)"), "volume", "/nodes/{node}/storage/{storage}/content/{volume}"),
+           (re.compile(r"(/pools)/(.+)"), "poolid", "/pools/{poolid}"))
+SECRETS = {"password", "cipassword", "new-password", "confirmation-password", "ticket", "otp", "tfa-challenge"}
+
+
+class Total:
+    """A list and the `total` that stands beside `data`."""
+
+    def __init__(self, data, total):
+        self.data, self.total = data, total
+
+
+class NotJson(Exception):
+    """A refusal whose body is plain text or nothing."""
+
+    def __init__(self, status, reason, text=""):
+        super().__init__(reason)
+        self.status, self.reason, self.text = status, reason, text
+
+
+def json_answer(body, status=200, reason=None):
+    return web.Response(body=json.dumps(body).encode(), status=status, reason=reason,
+                        headers={"Content-Type": CONTENT_TYPE})
+
+
+def error_answer(e):
+    """The answer of a PveError: its text is in the reason phrase and in the body."""
+    reason = e.message.splitlines()[0][:500]
+    if e.status in (401, 595, 596, 597, 599):
+        return web.Response(status=e.status, reason=reason)
+    body = {"data": None, "message": e.message.rstrip("\n") + "\n"}
+    if e.errors:
+        body["errors"] = e.errors
+    return json_answer(body, e.status, reason)
+
+
+def decode_form(text):
+    """Parameters of a query or a form. The server parts each pair at every "=" and keeps two pieces."""
+    out = {}
+    for pair in re.split(r"[&;]", text):
+        if not pair:
+            continue
+        pieces = [urllib.parse.unquote_plus(piece) for piece in pair.split("=")]
+        key, value = pieces[0], pieces[1] if len(pieces) > 1 else ""
+        if key in out:
+            out[key] = (out[key] if isinstance(out[key], list) else [out[key]]) + [value]
+        else:
+            out[key] = value
+    return out
+
+
+def redacted(values):
+    return {k: "********" if k in SECRETS and v not in (None, "") else v for k, v in values.items()}
+
+
+class Wire:
+    """Mixin: the one route, from the request to its answer."""
+
+    def _build_app(self):
+        app = web.Application(middlewares=[self._extjs], client_max_size=self.client_max_size)
+        for prefix in ("/api2/json", "/api2/extjs"):
+            app.router.add_route("*", prefix + "/{tail:.*}", self._serve)
+            app.router.add_route("*", prefix, self._serve)
+        self.handlers = self._collect()
+        return app
+
+    async def start(self, certfile, keyfile):
+        """Listen; an idle connection is closed after 5 s, as pveproxy does."""
+        import ssl
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certfile, keyfile)
+        self.runner = web.AppRunner(self._build_app(), access_log=None, keepalive_timeout=5)
+        await self.runner.setup()
+        await web.TCPSite(self.runner, self.host, self.port, ssl_context=context, backlog=512).start()
+        self.port = self.runner.addresses[0][1]
+
+    def _collect(self):
+        """{(method, schema path): handler(values, user)}; ours win over fakepve's."""
+        table = {}
+        for prefix in ("_routes_", "_own_routes_"):
+            for name in sorted(n for n in dir(self) if n.startswith(prefix)):
+                for method, template, handler in getattr(self, name)():
+                    if method not in pve_schema.load().paths[template]:
+                        raise KeyError(f"{method} {template} is not in the schema")
+                    table[method, template] = handler
+        collector = type("", (), {"add_route": staticmethod(lambda m, path, fn: table.setdefault((m, path), fn))})
+        self._lxc_routes(collector, "/nodes/{node}")
+        return table
+
+    def _lxc_handler(self, fn):
+        async def handler(v, user):
+            return await fn(user, v)
+        return handler
+
+    def _raw(self):
+        """fakepve's handlers that want the request itself."""
+        node, qemu = "/nodes/{node}", "/nodes/{node}/qemu/{vmid}"
+        return {("PUT", "/access/password"): self._password, ("POST", "/access/ticket"): self._ticket,
+                ("GET", "/cluster/status"): self._cluster_status, ("GET", "/cluster/ceph/status"): self._ceph_status,
+                ("GET", node + "/tasks"): self._task_list,
+                ("POST", node + "/storage/{storage}/download-url"): self._download_url,
+                ("POST", node + "/storage/{storage}/upload"): self._upload,
+                ("POST", qemu + "/monitor"): self._monitor, ("POST", qemu + "/termproxy"): self._termproxy,
+                ("POST", qemu + "/vncproxy"): self._vncproxy, ("GET", qemu + "/vncwebsocket"): self._vncwebsocket}
+
+    @staticmethod
+    def with_total(data, total):
+        return Total(data, total)
+
+    # ------------------------------------------------------------------------------- request
+
+    @staticmethod
+    def match(raw_path):
+        """The schema's match of a path below /api2/json, or None."""
+        segments = [urllib.parse.unquote(s) for s in raw_path.split("/")]
+        found = pve_schema.load().match("/".join(segments))
+        if found is None:
+            for pattern, name, template in SLASHED:
+                rest = pattern.fullmatch("/".join(segments))
+                if rest:
+                    parent = pve_schema.load().match(rest.group(1))
+                    found = pve_schema.Match(template, {**parent.params, name: rest.group(2)},
+                                             pve_schema.load().paths[template])
+        return found
+
+    async def _serve(self, request):
+        raw_path = request.rel_url.raw_path[request.path.index("/", 6):]
+        path = urllib.parse.unquote(raw_path)
+        match = self.match(raw_path)
+        peer = request.transport.get_extra_info("peername") if request.transport else None
+        entry = {"time": time.time(), "method": request.method, "path": request.rel_url.raw_path_qs, "body": {},
+                 "user": None, "port": peer[1] if peer else 0, "template": match.template if match else None}
+        self.log.append(entry)
+        fault = None
+        try:
+            if request.method == "PATCH":
+                raise NotJson(501, "Not Implemented")
+            user = request[USER] = self._login_of(request, match)
+            entry["user"] = user
+            values = await self._parameters(request, entry)
+            fault = self.faults.take(request.method, path, values)
+            if fault:
+                await self.pause(fault.get("delay", 0))
+                if fault.get("hang"):
+                    await hang(self)
+                if fault.get("drop") == "before":
+                    return await lose(request)
+                if fault.get("first"):
+                    fault["first"](values)
+                if answer_of(fault):
+                    return answer_of(fault)
+            TASK_FAULT.set(fault.get("task") if fault else None)
+            response = await self._respond(request, match, values, user)
+        except NotJson as e:
+            response = web.Response(status=e.status, reason=e.reason, text=e.text)
+        except PveError as e:
+            if e.status == 401:
+                await self.pause(self.refusal_secs)
+            response = error_answer(e)
+        if fault and fault.get("drop"):
+            return await lose(request, response if fault["drop"] == "during" else None)
+        return response
+
+    def _login_of(self, request, match):
+        try:
+            return self._authenticate(request)
+        except PveError:
+            if self.is_world(match, request.method):
+                return None
+            raise
+
+    async def _parameters(self, request, entry):
+        """Query and body as one dict; the log gets them with secrets hidden."""
+        values = decode_form(request.rel_url.raw_query_string)
+        if SECRETS & values.keys():
+            entry["path"] = request.rel_url.raw_path + "?" + urllib.parse.urlencode(redacted(values))
+        if not request.body_exists:
+            return values
+        body = await request.read()
+        if body and request.method in ("GET", "DELETE", "HEAD"):
+            text = f"Unexpected content for method '{request.method}'"
+            raise NotJson(501, text, text)
+        kind = request.content_type
+        if kind == "multipart/form-data":
+            entry["body"] = {"multipart": len(body)}
+            return values
+        if len(body) > BODY_LIMIT:
+            raise NotJson(501, "for data too large")
+        if body and kind == "application/json":
+            try:
+                sent = json.loads(body)
+                values.update(sent)
+            except (ValueError, TypeError):
+                text = "malformed JSON string, neither tag, array, object, number, string or atom"
+                raise NotJson(500, text, text) from None
+        elif body and kind == "application/x-www-form-urlencoded":
+            sent = decode_form(body.decode(errors="replace"))
+            values.update(sent)
+        elif body:
+            text = f"upload 'Content-Type '{kind}' not implemented"
+            raise NotJson(506, text, text)
+        else:
+            return values
+        entry["body"] = redacted(sent)
+        return values
+
+    # -------------------------------------------------------------------------------- answer
+
+    async def _respond(self, request, match, values, user):
+        info = match and match.methods.get(request.method)
+        if info is None:
+            raise PveError(501, f"Method '{request.method} {request.path[len(API):]}' not implemented")
+        if user and "!" in user and info.get("allowtoken") in (0, "0"):
+            where = request.path[len(API):]
+            raise PveError(403, f"Permission check failed (URI '{where}' not available with API token, need proper "
+                                "ticket.\n)")
+        key = (request.method, match.template)
+        raw = self._raw().get(key)
+        if raw is not None:
+            request.match_info.update(match.params)
+
+            async def call(_match, _values):
+                return await raw(request)
+        elif key in self.handlers:
+            async def call(_match, checked):
+                return await self.handlers[key](checked, user)
+        else:
+            call = None
+        try:
+            data = await self.answer(request, match, values, user, call)
+        except (PveError, web.HTTPException, asyncio.CancelledError):
+            raise
+        if isinstance(data, web.StreamResponse):
+            return data
+        if isinstance(data, Total):
+            return json_answer({"data": data.data, "total": data.total})
+        if isinstance(data, list) and request.method == "GET" and "task" not in match.template:
+            # A Perl hash has no order: whoever relies on one is to notice.
+            data = random.sample(data, len(data))
+        return json_answer({"data": data})
+
+    async def answer(self, request, match, params, user, call=None):
+        """Permissions, then the node, then the parameters, then the handler: pveproxy's order."""
+        info = match.methods[request.method]
+        spec = info.get("parameters") or {}
+        declared = spec.get("properties", {})
+        given = {**params, **match.params}
+        perms = self.permissions_of(match.template, info)
+        self._check_acl_path(user, perms, given)
+        self.check_permissions(user, perms, given, declared)
+        node = match.params.get("node")
+        if node is not None and node not in self.nodes:
+            raise PveError(500, f"hostname lookup '{node}' failed - failed to get address info for: {node}: "
+                                "Name or service not known")
+        if node is not None and not self.nodes[node].get("online", True):
+            raise PveError(595, "No route to host")
+        values, errors = pve_schema.validate(spec, {k: v for k, v in given.items()
+                                                    if k in declared or k not in match.params})
+        errors = {**errors, **self.only_other_major(match.template, request.method, values)}
+        if errors:
+            raise param_error(**errors)
+        values.update((k, v) for k, v in match.params.items() if k not in declared)
+        if values.get("skiplock") and user != "root@pam":
+            raise param_error(skiplock="Only root may use this option.")
+        if call is None:
+            return await self.synthesise(match, request.method, info, user, values)
+        return await call(match, values)
