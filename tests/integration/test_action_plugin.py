@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action plugin: how a task reaches the executable and how its answer comes back.
+
+The executable is a stand-in here. It writes down how it was called and then does what its argument `does` says.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+from conftest import ANSIBLE, REPOSITORY, clean_environment, stage
+
+VERSIONS = pytest.mark.parametrize("ansible", ANSIBLE)
+SECRET = "correct-horse-battery"
+
+# Its second line makes it a binary in Ansible's eyes, as the real one is.
+STAND_IN = """\
+#!{python}
+# \x01
+import json, os, signal, sys, time
+source = sys.argv[-1]
+in_place = source == "-"
+given = json.loads(sys.stdin.read() if in_place else open(source).read())
+with open({record!r}, "w") as f:
+    json.dump({{"in_place": in_place, "argv": sys.argv, "given": given, "cwd": os.getcwd(),
+               "environment": dict(os.environ), "pid": os.getpid()}}, f)
+
+def stopped(signum, frame):
+    print(json.dumps({{"failed": True, "changed": True, "msg": "stopped; UPID:pve1:1 goes on"}}))
+    sys.exit(0)
+
+signal.signal(signal.SIGTERM, stopped)
+does = given.get("does", "answer")
+if does == "crash":
+    print("thread 'main' panicked", file=sys.stderr)
+    os.abort()
+if does == "chatter":
+    print("this is no JSON")
+    sys.exit(3)
+if does == "hang":
+    signal.pause()
+for line in given.get("progress", []):
+    print(line, file=sys.stderr, flush=True)
+print(json.dumps({{"changed": True, "vms": [{{"name": "web-1"}}], "_ansible_mine": 1,
+    "diff": {{"before": {{"name": ""}}, "after": {{"name": "web-1"}}}}, "warnings": ["a word of warning"],
+    "deprecations": [{{"msg": "an old option", "version": "2.0.0", "collection_name": "ferrox.proxmox"}}],
+    "invocation": {{"module_args": {{"api_password": "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"}}}}, **given.get("answer", {{}})}}))
+"""
+
+
+@pytest.fixture
+def stand_in(tmp_path):
+    """A collection with the stand-in for executable; calling it gives what the last call wrote down."""
+    record = tmp_path / "record.json"
+    program = tmp_path / "stand-in"
+    program.write_text(STAND_IN.format(python=sys.executable, record=str(record)))
+    program.chmod(0o755)
+
+    class StandIn:
+        collections = stage(tmp_path / "collections", program)
+
+        def __call__(self):
+            return json.loads(record.read_text())
+
+        def started(self):
+            return record.exists() and record.stat().st_size > 0
+
+    return StandIn()
+
+
+@pytest.fixture
+def play(playbook, stand_in):
+    """Runs one task of the collection with the stand-in."""
+
+    def run(args=None, ansible="2.19", keywords=None, **options):
+        task = {"ferrox.proxmox.pveum_role": args or {}, **(keywords or {})}
+        return playbook([task], ansible=ansible, collections=stand_in.collections, **options)
+
+    return run
+
+
+@VERSIONS
+def test_local_task_runs_in_place_with_its_arguments_on_standard_input(play, stand_in, ansible):
+    args = {"name": "Ops", "privs": ["VM.Audit"], "api_password": SECRET, "count": 3, "nested": {"on": True, "off": None}}
+    run = play(args, ansible)
+    assert run.rc == 0, run.stderr
+    call = stand_in()
+    assert call["in_place"]
+    assert {k: v for k, v in call["given"].items() if not k.startswith("_")} == args
+    assert call["given"]["_ferrox_module"] == "pveum_role"
+    assert call["given"]["_ansible_module_name"] == "ferrox.proxmox.pveum_role"
+    assert call["given"]["_ansible_check_mode"] is False
+    assert SECRET not in json.dumps(call["argv"])
+    assert run.result["changed"] and run.result["vms"] == [{"name": "web-1"}]
+
+
+@VERSIONS
+def test_result_keys_that_are_ansibles_own_are_stripped(play, ansible):
+    assert not [key for key in play(ansible=ansible).result if key.startswith("_ansible_mine")]
+
+
+@VERSIONS
+def test_warnings_and_deprecations_are_shown(play, ansible):
+    run = play(ansible=ansible, callback="default")
+    shown = run.stdout + run.stderr
+    assert "a word of warning" in shown
+    assert "an old option" in shown
+
+
+@VERSIONS
+def test_check_and_diff_mode_reach_the_module(play, stand_in, ansible):
+    run = play(ansible=ansible, check=True, diff=True, callback="default")
+    given = stand_in()["given"]
+    assert given["_ansible_check_mode"] is True and given["_ansible_diff"] is True
+    assert "changed=1" in run.stdout and "+name: web-1" in run.stdout.replace('"', "").replace("+    ", "+")
+
+
+@VERSIONS
+def test_async_task_is_transferred_and_polled(play, stand_in, ansible):
+    run = play({"name": "Ops"}, ansible, keywords={"async": 30, "poll": 1})
+    assert run.rc == 0, run.stdout
+    call = stand_in()
+    assert not call["in_place"]
+    assert call["given"]["_ferrox_module"] == "pveum_role" and call["given"]["name"] == "Ops"
+    assert run.result["vms"] == [{"name": "web-1"}]
+
+
+@VERSIONS
+def test_become_is_left_to_ansible(play, stand_in, tmp_path, ansible):
+    # A stand-in for sudo that drops its own options and runs the rest, so that no rights are needed.
+    sudo = tmp_path / "sudo"
+    sudo.write_text('#!/bin/sh\nwhile [ "$1" != /bin/sh ]; do shift; done\nexec "$@"\n')
+    sudo.chmod(0o755)
+    run = play({"name": "Ops"}, ansible, keywords={"become": True}, environment={"ANSIBLE_BECOME_EXE": sudo})
+    assert run.rc == 0, run.stdout
+    assert not stand_in()["in_place"]
+    assert run.result["vms"] == [{"name": "web-1"}]
+
+
+@VERSIONS
+def test_environment_keyword_reaches_the_module(play, stand_in, ansible):
+    play(ansible=ansible, keywords={"environment": {"PROXMOX_HOST": "pve.example", "NUMBER": 5}})
+    environment = stand_in()["environment"]
+    assert environment["PROXMOX_HOST"] == "pve.example" and environment["NUMBER"] == "5"
+    assert environment["PATH"] == os.environ["PATH"]
+
+
+def test_relative_paths_are_those_of_the_playbook(play, stand_in, tmp_path):
+    play()
+    assert stand_in()["cwd"] == str(tmp_path)
+
+
+@VERSIONS
+def test_vaulted_values_and_dates_arrive_as_plain_text(playbook, stand_in, tmp_path, ansible):
+    (tmp_path / "password").write_text("vault password")
+    vault = ANSIBLE[ansible] / "ansible-vault"
+    vaulted = subprocess.run([vault, "encrypt_string", "--vault-password-file", tmp_path / "password", SECRET],
+                             capture_output=True, text=True, check=True, env=clean_environment()).stdout
+    text = textwrap.dedent("""\
+        - hosts: localhost
+          connection: local
+          gather_facts: false
+          vars:
+            in_vars: {vaulted}
+            day: 2026-02-01
+          tasks:
+            - ferrox.proxmox.pveum_role:
+                direct: {vaulted}
+                indirect: "{{{{ in_vars }}}}"
+                until: "{{{{ day }}}}"
+                when_made: 2026-02-01
+        """).format(vaulted=vaulted.replace("\n", "\n" + " " * 20))
+    run = playbook(text, ansible, collections=stand_in.collections,
+                   arguments=["--vault-password-file", tmp_path / "password"])
+    assert run.rc == 0, run.stdout
+    given = stand_in()["given"]
+    assert given["direct"] == SECRET and given["indirect"] == SECRET
+    assert given["until"] == "2026-02-01" and given["when_made"] == "2026-02-01"
+
+
+@VERSIONS
+def test_missing_executable_tells_how_to_build_one(playbook, tmp_path, ansible):
+    run = playbook([{"ferrox.proxmox.pveum_role": {}}], ansible, collections=stage(tmp_path / "empty", None))
+    assert run.rc == 2
+    assert "no executable for linux on" in run.result["msg"] and "make build" in run.result["msg"]
+
+
+@VERSIONS
+def test_crash_fails_with_what_the_executable_said(play, ansible):
+    run = play({"does": "crash"}, ansible)
+    assert run.rc == 2
+    assert "signal 6" in run.result["msg"]
+    assert "panicked" in run.result["module_stderr"]
+
+
+def test_answer_that_is_no_json_fails(play):
+    run = play({"does": "chatter"})
+    assert run.rc == 2
+    assert "exit status 3" in run.result["msg"] and "this is no JSON" in run.result["module_stdout"]
+
+
+@VERSIONS
+def test_progress_is_shown_on_standard_error_and_json_output_stays_whole(play, ansible):
+    lines = ["web-1 (101): cloned in 4.1 s [1/2]", "wéb-2 (102): cloned in 4.3 s [2/2]"]
+    run = play({"progress": lines}, ansible)
+    assert [line for line in run.stderr.splitlines() if "cloned" in line] == lines
+    assert run.result["changed"]  # Standard output was one JSON document.
+    assert "cloned" not in json.dumps(run.results)
+
+
+@pytest.mark.parametrize("keywords", [{"environment": {"FERROX_PROGRESS": "never"}}, {"no_log": True}])
+def test_progress_can_be_turned_off_and_is_off_where_the_task_hides_its_result(play, stand_in, keywords):
+    run = play({"progress": ["web-1 (101): cloned"]}, keywords=keywords)
+    assert run.rc == 0 and "cloned" not in run.stderr
+    assert stand_in()["environment"]["FERROX_PROGRESS"] == "never"
+
+
+@VERSIONS
+def test_task_timeout_ends_the_executable_and_keeps_its_last_words(play, stand_in, ansible):
+    run = play({"does": "hang"}, ansible, keywords={"timeout": 3})
+    assert run.rc == 2
+    assert "timeout of 3 s" in run.result["msg"] and "UPID:pve1:1 goes on" in run.result["msg"]
+    with pytest.raises(ProcessLookupError):
+        os.kill(stand_in()["pid"], 0)
+
+
+@VERSIONS
+def test_interrupt_ends_the_executable_before_ansible_returns(stand_in, tmp_path, ansible):
+    if not ANSIBLE[ansible].exists():
+        pytest.skip(f"there is no ansible-core {ansible}")
+    file = tmp_path / "playbook.yml"
+    file.write_text("[{hosts: localhost, connection: local, gather_facts: false,"
+                    " tasks: [{ferrox.proxmox.pveum_role: {does: hang}}]}]")
+    process = subprocess.Popen([ANSIBLE[ansible] / "ansible-playbook", file], start_new_session=True,
+                               env=clean_environment(ANSIBLE_COLLECTIONS_PATH=stand_in.collections),
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    deadline = time.monotonic() + 60
+    while not stand_in.started():
+        assert time.monotonic() < deadline and process.poll() is None, process.communicate()[0]
+        os.sched_yield()
+    # As a terminal does it: to the whole foreground group.
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=60)
+    with pytest.raises(ProcessLookupError):
+        os.kill(stand_in()["pid"], 0)
+
+
+@VERSIONS
+def test_no_secret_is_shown_at_any_verbosity(play, ansible):
+    run = play({"name": "Ops", "api_password": SECRET}, ansible, verbosity=4, callback="default")
+    assert run.rc == 0
+    assert SECRET not in run.stdout + run.stderr
+
+
+def test_every_module_is_routed_and_in_the_action_group(playbook):
+    import yaml
+
+    runtime = yaml.safe_load((REPOSITORY / "meta/runtime.yml").read_text())
+    stubs = sorted(path.stem for path in (REPOSITORY / "plugins/modules").glob("*.py"))
+    assert sorted(runtime["plugin_routing"]["modules"]) == stubs
+    assert sorted(runtime["action_groups"]["proxmox"]) == stubs
+
+
+def test_module_defaults_of_the_group_apply(playbook, stand_in):
+    play = {"hosts": "localhost", "connection": "local", "gather_facts": False,
+            "module_defaults": {"group/ferrox.proxmox.proxmox": {"api_host": "pve.example"}},
+            "tasks": [{"ferrox.proxmox.pveum_role": {"name": "Ops"}}]}
+    playbook(json.dumps([play]), collections=stand_in.collections)
+    assert stand_in()["given"]["api_host"] == "pve.example"
