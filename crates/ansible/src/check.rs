@@ -1,46 +1,164 @@
-//! tmp
+//! Ansible's rules for arguments: [`check`].
+//!
+//! The order of the steps, their conversions and the words of every message
+//! are those of ansible-core 2.19, of which `tests/golden` holds the record.
+//! Playbooks match these messages, and people search for them.
+//!
+//! Deliberately different: dictionaries are ordered by key where a message or
+//! a conversion writes one out; the list of valid booleans is in one fixed
+//! order (Python's changes from run to run); whole numbers beyond 64 bits and
+//! infinite numbers do not convert.
+
+mod convert;
+mod expand;
+mod level;
+mod literal;
+mod no_log;
+mod python;
+mod rules;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+
 use crate::outcome::Deprecation;
 use crate::spec::Spec;
-use serde_json::{Map, Value};
-use std::collections::BTreeSet;
+
+pub(crate) use no_log::secrets;
+
+/// Whether a value means true, as Ansible understands truth.
+pub(crate) fn is_true(value: &Value) -> bool {
+    convert::truth(value) == Some(true)
+}
+
+/// Looks up an environment variable.
+pub type Env<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
 /// Arguments that passed the check.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Checked {
-    /// All options with their values.
+    /// Every option of the spec with its value, converted; `null` where there
+    /// is none. Aliases that were used stand beside their options.
     pub values: Map<String, Value>,
-    /// a
+    /// The options that were stated, by the task or by an environment
+    /// variable in its place, rather than filled by a default: `vms`,
+    /// `vms[0].name`. One that was stated as `null` is not among them.
     pub given: BTreeSet<String>,
-    /// a
+    /// The secrets among the arguments, to be masked in all output.
     pub no_log_values: BTreeSet<String>,
-    /// a
+    /// What the person should know, such as an option given twice.
     pub warnings: Vec<String>,
-    /// a
+    /// What was used and will go away.
     pub deprecations: Vec<Deprecation>,
 }
 
-/// Arguments that break the spec.
+/// Arguments that break the spec. It displays as the first message, which is
+/// what a Python module fails with.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .messages.first().map_or("", String::as_str))]
 pub struct CheckError {
-    /// a
+    /// All that is wrong, in ansible-core's order. May hold secrets.
     pub messages: Vec<String>,
-    /// a
+    /// The names that are no options, as `vms.nonsense`.
     pub unsupported: Vec<String>,
-    /// a
+    /// The arguments as far as the check came; for the answer's `invocation`
+    /// and for masking.
     pub checked: Box<Checked>,
 }
 
-/// Checks.
+impl CheckError {
+    /// Whether unknown names are all that is wrong.
+    pub(crate) fn is_only_unsupported(&self) -> bool {
+        self.messages.len() == 1 && !self.unsupported.is_empty()
+    }
+}
+
+/// Checks a task's arguments against a spec and converts them.
+///
+/// `module_name` is the name that the message about unknown options gives, as
+/// the task wrote it. `env` looks up environment variables, for fallbacks and
+/// for paths.
 pub fn check(
     module_name: &str,
     spec: &Spec,
     raw: Map<String, Value>,
-    env: &dyn Fn(&str) -> Option<String>,
+    env: &Env<'_>,
 ) -> Result<Checked, CheckError> {
-    let _ = (module_name, spec, env);
-    Ok(Checked {
-        values: raw,
-        ..Checked::default()
-    })
+    let mut state = State::new(env);
+    let mut values = raw;
+    state.level(spec, &mut values, &mut Vec::new(), "");
+    let State {
+        mut errors,
+        unsupported,
+        warnings,
+        mut late_warnings,
+        deprecations,
+        ..
+    } = state;
+
+    if let Some((_, supported)) = unsupported.last_key_value() {
+        let names: Vec<&str> = unsupported.keys().map(String::as_str).collect();
+        errors.push(format!(
+            "Unsupported parameters for ({module_name}) module: {}. \
+             Supported parameters include: {supported}.",
+            names.join(", ")
+        ));
+    }
+    // ansible-core tells those of the sub-options first, and each once.
+    let mut all_warnings = warnings;
+    late_warnings.retain(|warning| !all_warnings.contains(warning));
+    all_warnings.extend(late_warnings);
+
+    let checked = Checked {
+        values,
+        given: state.given,
+        no_log_values: state.no_log_values,
+        warnings: all_warnings,
+        deprecations: deprecations
+            .into_iter()
+            .chain(state.late_deprecations)
+            .collect(),
+    };
+    if errors.is_empty() {
+        Ok(checked)
+    } else {
+        Err(CheckError {
+            messages: errors,
+            unsupported: unsupported.into_keys().collect(),
+            checked: Box::new(checked),
+        })
+    }
+}
+
+/// What the check collects on its way through the levels of the spec.
+struct State<'a> {
+    env: &'a Env<'a>,
+    errors: Vec<String>,
+    /// Each unknown name with the text of what is known beside it.
+    unsupported: BTreeMap<String, String>,
+    given: BTreeSet<String>,
+    no_log_values: BTreeSet<String>,
+    /// Warnings of sub-options, and after them those of the top level.
+    warnings: Vec<String>,
+    late_warnings: Vec<String>,
+    /// Deprecations of the top level, and after them those of sub-options'
+    /// aliases.
+    deprecations: Vec<Deprecation>,
+    late_deprecations: Vec<Deprecation>,
+}
+
+impl<'a> State<'a> {
+    fn new(env: &'a Env<'a>) -> Self {
+        Self {
+            env,
+            errors: Vec::new(),
+            unsupported: BTreeMap::new(),
+            given: BTreeSet::new(),
+            no_log_values: BTreeSet::new(),
+            warnings: Vec::new(),
+            late_warnings: Vec::new(),
+            deprecations: Vec::new(),
+            late_deprecations: Vec::new(),
+        }
+    }
 }

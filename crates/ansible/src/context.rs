@@ -12,6 +12,10 @@ use crate::mask::Mask;
 /// What a module is told beside its arguments. `Context::default()` is that of
 /// a task without check mode, diff mode and progress, as tests want it.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of Ansible's own"
+)]
 pub struct Context {
     /// Nothing may be written.
     pub check_mode: bool,
@@ -26,6 +30,8 @@ pub struct Context {
     pub given: BTreeSet<String>,
     /// Whether progress lines are wanted.
     pub show_progress: bool,
+    /// Options that are unknown are no error if nothing else is wrong.
+    pub(crate) ignore_unknown: bool,
     pub(crate) interrupted: Arc<AtomicBool>,
     pub(crate) mask: Arc<Mutex<Mask>>,
 }

@@ -1,13 +1,315 @@
 //! The last filter: no secret leaves the process.
+//!
+//! A secret is looked for as it is, percent-encoded, in base64 (also within a
+//! longer text that was encoded) and as JSON writes it. A text that is a secret
+//! becomes [`WHOLE`], a secret within a text becomes [`PART`], as ansible-core
+//! has it.
+//!
+//! Short values are handled with care, since a password `1` or `on` must not
+//! turn the answer into something else: truth values and `null` are never
+//! masked; a number is masked where it equals a secret, and where it contains
+//! one of at least [`SOLID`] letters; keys are masked for secrets of that
+//! length only, and the keys of the answer itself and of the arguments (option
+//! names) never. Texts are masked for secrets of any length.
 
-/// tmp
-#[derive(Debug, Default, Clone)]
-pub struct Mask {}
+use std::collections::BTreeSet;
+
+use base64::Engine as _;
+use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Map, Value};
+
+/// What stands where a whole text was a secret.
+pub const WHOLE: &str = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER";
+
+/// What stands where a secret was part of a text.
+pub const PART: &str = "********";
+
+/// From how many letters on a secret is unlikely to be met by chance.
+pub const SOLID: usize = 4;
+
+/// What percent-encoding leaves alone, by RFC 3986.
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// The secrets of a run, in all the forms in which they could appear.
+#[derive(Clone, Default)]
+pub struct Mask {
+    secrets: BTreeSet<String>,
+    /// All forms, the longest first, so that a secret within another one does
+    /// not leave the other's rest behind.
+    forms: Vec<String>,
+}
+
+impl std::fmt::Debug for Mask {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Mask({} secrets)", self.secrets.len())
+    }
+}
+
 impl Mask {
-    /// a
-    pub fn add(&mut self, _s: &str) {}
-    /// b
-    pub fn text(&self, t: &str) -> String {
-        t.into()
+    /// Adds a secret; an empty text is none.
+    pub fn add(&mut self, secret: &str) {
+        if secret.is_empty() || !self.secrets.insert(secret.to_owned()) {
+            return;
+        }
+        for form in forms(secret) {
+            if !self.forms.contains(&form) {
+                self.forms.push(form);
+            }
+        }
+        self.forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
+    }
+
+    /// The text without secrets.
+    pub fn text(&self, text: &str) -> String {
+        if self.secrets.contains(text) {
+            return WHOLE.to_owned();
+        }
+        let mut masked = text.to_owned();
+        for form in &self.forms {
+            if masked.contains(form.as_str()) {
+                masked = masked.replace(form.as_str(), PART);
+            }
+        }
+        masked
+    }
+
+    /// The answer without secrets; its own keys stay.
+    pub fn answer(&self, answer: &mut Map<String, Value>) {
+        if self.secrets.is_empty() {
+            return;
+        }
+        for (key, value) in answer.iter_mut() {
+            match value {
+                Value::Object(invocation) if key == "invocation" => {
+                    for value in invocation.values_mut() {
+                        match value {
+                            Value::Object(arguments) => arguments
+                                .values_mut()
+                                .for_each(|argument| self.value(argument)),
+                            other => self.value(other),
+                        }
+                    }
+                }
+                other => self.value(other),
+            }
+        }
+    }
+
+    fn value(&self, value: &mut Value) {
+        match value {
+            Value::Null | Value::Bool(_) => {}
+            Value::String(text) => *text = self.text(text),
+            Value::Number(number) => {
+                let text = number.to_string();
+                let secret = |secret: &String| {
+                    *secret == text || (secret.len() >= SOLID && text.contains(secret.as_str()))
+                };
+                if self.secrets.iter().any(secret) {
+                    *value = WHOLE.into();
+                }
+            }
+            Value::Array(elements) => elements.iter_mut().for_each(|element| self.value(element)),
+            Value::Object(map) => {
+                let masked: Map<String, Value> = std::mem::take(map)
+                    .into_iter()
+                    .map(|(key, mut value)| {
+                        self.value(&mut value);
+                        (self.key(key), value)
+                    })
+                    .collect();
+                *map = masked;
+            }
+        }
+    }
+
+    fn key(&self, key: String) -> String {
+        let mut masked = key;
+        let solid = self.forms.iter().filter(|form| form.len() >= SOLID);
+        for form in solid {
+            if masked.contains(form.as_str()) {
+                masked = masked.replace(form.as_str(), PART);
+            }
+        }
+        masked
+    }
+}
+
+/// The forms in which a secret could appear in a text.
+fn forms(secret: &str) -> Vec<String> {
+    let mut forms = vec![secret.to_owned()];
+    if secret.len() < SOLID {
+        return forms;
+    }
+    // What encoders agree on is what they write; they differ in what they
+    // leave alone, in the case of digits, and in how they write a space.
+    for set in [NON_ALPHANUMERIC, UNRESERVED] {
+        let encoded = utf8_percent_encode(secret, set).to_string();
+        forms.push(lower_case_escapes(&encoded));
+        forms.push(encoded.replace("%20", "+"));
+        forms.push(encoded);
+    }
+    let json = Value::from(secret).to_string();
+    forms.push(json[1..json.len() - 1].to_owned());
+    for engine in [BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD] {
+        forms.push(engine.encode(secret));
+        // Within a longer text the secret begins at one of three offsets; the
+        // letters that it shares with its neighbours are left out.
+        if secret.len() >= 2 * SOLID {
+            for (offset, shared) in [(0, 0), (1, 2), (2, 3)] {
+                let padded = [&b"\0\0"[..offset], secret.as_bytes()].concat();
+                let whole = padded.len() / 3 * 4;
+                let encoded = engine.encode(&padded);
+                forms.push(encoded[shared..whole].to_owned());
+            }
+        }
+    }
+    forms.sort();
+    forms.dedup();
+    forms
+}
+
+fn lower_case_escapes(encoded: &str) -> String {
+    let mut parts = encoded.split('%');
+    let mut lower = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (digits, rest) = part.split_at(2);
+        lower.push('%');
+        lower.push_str(&digits.to_lowercase());
+        lower.push_str(rest);
+    }
+    lower
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE};
+    use serde_json::{Map, Value, json};
+
+    use super::{Mask, PART, WHOLE};
+
+    fn masked(secrets: &[&str], answer: Value) -> Value {
+        let mut mask = Mask::default();
+        for secret in secrets {
+            mask.add(secret);
+        }
+        let mut answer: Map<String, Value> = serde_json::from_value(answer).unwrap();
+        mask.answer(&mut answer);
+        answer.into()
+    }
+
+    #[test]
+    fn a_secret_is_masked_alone_and_within_texts() {
+        assert_eq!(
+            masked(
+                &["hunter2"],
+                json!({"msg": "login with hunter2 failed", "x": ["hunter2", {"y": "hunter2"}]})
+            ),
+            json!({"msg": "login with ******** failed", "x": [WHOLE, {"y": WHOLE}]})
+        );
+    }
+
+    #[test]
+    fn encoded_forms_are_masked() {
+        let secret = "p@ss wörd/1\"";
+        let form = form_urlencoded(secret);
+        for encoded in [
+            "p%40ss%20w%C3%B6rd%2F1%22".to_owned(),
+            "p%40ss%20w%c3%b6rd%2f1%22".to_owned(),
+            form,
+            BASE64_STANDARD.encode(secret),
+            BASE64_URL_SAFE.encode(secret),
+            format!("{secret:?}"),
+        ] {
+            let answer = masked(&[secret], json!({"msg": format!("<{encoded}>")}));
+            let msg = answer["msg"].as_str().unwrap();
+            assert!(msg.contains(PART), "{encoded} became {msg}");
+            assert!(
+                !msg.contains("w%") && !msg.contains("ss"),
+                "{encoded} became {msg}"
+            );
+        }
+    }
+
+    fn form_urlencoded(text: &str) -> String {
+        text.replace('@', "%40")
+            .replace('ö', "%C3%B6")
+            .replace('/', "%2F")
+            .replace('"', "%22")
+            .replace(' ', "+")
+    }
+
+    #[test]
+    fn a_secret_within_a_longer_base64_text_is_masked() {
+        for user in ["", "a:", "ab:", "abc:"] {
+            let header = BASE64_STANDARD.encode(format!("{user}correct horse battery"));
+            let answer = masked(&["correct horse battery"], json!({"msg": header}));
+            assert!(answer["msg"].as_str().unwrap().contains(PART), "{answer}");
+        }
+    }
+
+    #[test]
+    fn warnings_and_keys_are_masked() {
+        assert_eq!(
+            masked(
+                &["hunter2"],
+                json!({"warnings": ["saw hunter2"], "failure": {"errors": {"hunter2": 1}}})
+            ),
+            json!({"warnings": ["saw ********"], "failure": {"errors": {"********": 1}}})
+        );
+    }
+
+    #[test]
+    fn keys_of_the_answer_and_of_the_arguments_stay() {
+        assert_eq!(
+            masked(
+                &["changed", "name"],
+                json!({"changed": true, "name": "x", "invocation": {"module_args": {"name": "name"}}})
+            ),
+            json!({"changed": true, "name": "x", "invocation": {"module_args": {"name": WHOLE}}})
+        );
+    }
+
+    #[test]
+    fn truth_values_and_nothing_are_never_masked() {
+        assert_eq!(
+            masked(
+                &["true", "null", "1"],
+                json!({"changed": true, "x": null, "y": [false]})
+            ),
+            json!({"changed": true, "x": null, "y": [false]})
+        );
+    }
+
+    #[test]
+    fn numbers_are_masked_where_a_secret_is_met_on_purpose() {
+        assert_eq!(
+            masked(
+                &["1", "123456"],
+                json!({"a": 1, "b": 101, "c": 123_456, "d": 91_234_560})
+            ),
+            json!({"a": WHOLE, "b": 101, "c": WHOLE, "d": WHOLE})
+        );
+    }
+
+    #[test]
+    fn the_longer_of_two_secrets_is_masked_whole() {
+        assert_eq!(
+            masked(&["hunter", "hunter2"], json!({"msg": "hunter2!"})),
+            json!({"msg": "********!"})
+        );
+    }
+
+    #[test]
+    fn an_empty_secret_masks_nothing() {
+        assert_eq!(
+            masked(&[""], json!({"msg": "fine"})),
+            json!({"msg": "fine"})
+        );
     }
 }

@@ -1,0 +1,49 @@
+//! SIGTERM and SIGINT end a run in order.
+
+use std::io::Read as _;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use serde_json::json;
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use super::desk::Desk;
+use crate::outcome::Failure;
+
+/// How long a module has to come to an end by itself.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Raises the flag at the first signal. If the module has not answered by the
+/// end of the grace period, answers in its place and ends the process. Should
+/// the system refuse all this, a signal ends the process as it always did.
+pub(super) fn watch(desk: &Arc<Desk>, interrupted: &Arc<AtomicBool>) {
+    let Ok(mut signals) = listen(interrupted) else {
+        return;
+    };
+    let desk = Arc::clone(desk);
+    std::thread::spawn(move || {
+        if signals.read_exact(&mut [0]).is_err() {
+            return;
+        }
+        std::thread::sleep(GRACE);
+        let mut failure = Failure::new(format!(
+            "interrupted, and the module did not come to an end within {} s: \
+             what it has done by then is not known",
+            GRACE.as_secs()
+        ));
+        failure.details.insert("kind".into(), json!("interrupted"));
+        desk.last_word(&failure);
+    });
+}
+
+/// A stream that yields a byte for each signal.
+fn listen(interrupted: &Arc<AtomicBool>) -> std::io::Result<UnixStream> {
+    let (signals, sender) = UnixStream::pair()?;
+    for signal in [SIGTERM, SIGINT] {
+        signal_hook::flag::register(signal, Arc::clone(interrupted))?;
+        signal_hook::low_level::pipe::register(signal, sender.try_clone()?)?;
+    }
+    Ok(signals)
+}
