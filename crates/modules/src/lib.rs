@@ -1,1 +1,15 @@
-//! modules.
+//! What each module does: it reads, compares and plans.
+//!
+//! [`MODULES`] is the one list of modules. A module is a [`Job`](job::Job): its options,
+//! its `plan` and its `report`; everything else is the same for all and stands
+//! in [`job`].
+
+pub mod access;
+pub mod connection;
+pub mod fault;
+pub mod job;
+
+use ansible::Module;
+
+/// Every module, by name.
+pub const MODULES: &[Module] = &[access::pveum_role::MODULE];

@@ -1,5 +1,7 @@
 //! The read side: what is there.
 
+pub mod resources;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};

@@ -4,17 +4,22 @@
 //! [`apply`](apply::apply). Between the two stands the [`Plan`](plan::Plan): data that says what
 //! is to be done. Nothing here knows of Ansible.
 
+pub mod access;
 pub mod apply;
 pub mod call;
 pub mod canned;
 pub mod client;
 pub mod cluster;
+pub mod connection;
 pub mod error;
+pub mod guests;
+pub mod nodes;
 pub mod plan;
 mod task;
 pub mod texts;
 pub mod transport;
 pub mod upid;
+pub mod wire;
 
 pub use apply::{Applied, apply};
 pub use call::{Call, Param, Path, Segment, Verb};

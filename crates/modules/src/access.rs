@@ -1,0 +1,3 @@
+//! `/access`: users, tokens, roles.
+
+pub mod pveum_role;

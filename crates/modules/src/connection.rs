@@ -1,0 +1,75 @@
+//! The options that say where the API is, who asks, and what is trusted.
+
+use ansible::{Args, Failure};
+use pve::connection::{Connection as Target, Options};
+use pve::transport::Https;
+use pve::{Client, Cluster};
+use secret::Secret;
+
+/// The connection options that every module takes.
+#[derive(Args, Clone, Debug)]
+#[args(required_together(["api_token_id", "api_token_secret"]))]
+pub struct Connection {
+    /// The host of the Proxmox VE API: `host`, `host:port`, `[v6]:port`, or several of them with commas
+    /// in between. The next one is tried where one cannot be reached.
+    #[arg(env = ["PROXMOX_HOST"])]
+    pub api_host: Option<String>,
+    /// The port of the API, for hosts that name none. Proxmox VE listens on 8006.
+    #[arg(env = ["PROXMOX_PORT"])]
+    pub api_port: Option<u16>,
+    /// The user, `user@realm`. The full name of a token, `user@realm!tokenid`, is understood too.
+    #[arg(default = "root@pam", env = ["PROXMOX_USER"])]
+    pub api_user: String,
+    /// The user's password. It wins over a token when both are given.
+    #[arg(env = ["PROXMOX_PASSWORD"])]
+    pub api_password: Option<Secret>,
+    /// The code of the second factor, for a user who has one.
+    #[arg(env = ["PROXMOX_OTP"])]
+    pub api_otp: Option<Secret>,
+    /// The name of the token: the part after `!`, or `user@realm!tokenid`.
+    #[arg(env = ["PROXMOX_TOKEN_ID"], no_log = false)]
+    pub api_token_id: Option<String>,
+    /// The token's secret.
+    #[arg(env = ["PROXMOX_TOKEN_SECRET"])]
+    pub api_token_secret: Option<Secret>,
+    /// A file, or a directory, of certificates in PEM form that are trusted in place of the system's. On a
+    /// node, `/etc/pve/pve-root-ca.pem` is the certificate to copy.
+    #[arg(kind = "path", env = ["PROXMOX_CA_PATH"])]
+    pub ca_path: Option<String>,
+    /// Whether the server's certificate must be trusted.
+    #[arg(default = true, env = ["PROXMOX_VALIDATE_CERTS"])]
+    pub validate_certs: bool,
+    /// The SHA-256 fingerprint of the server's certificate, colons optional. That certificate is trusted
+    /// whoever signed it.
+    #[arg(env = ["PROXMOX_FINGERPRINT"])]
+    pub api_fingerprint: Option<String>,
+    /// How many seconds the answer to one read may take. A write is given 35 seconds at least, as the
+    /// server's own proxy waits for 30.
+    #[arg(default = 35, env = ["PROXMOX_API_TIMEOUT"])]
+    pub api_timeout: i64,
+}
+
+impl Connection {
+    /// The connection that these options describe.
+    pub fn target(&self) -> Result<Target, Failure> {
+        Target::from_options(Options {
+            api_host: self.api_host.as_deref(),
+            api_port: self.api_port,
+            api_user: Some(&self.api_user),
+            api_password: self.api_password.as_ref(),
+            api_otp: self.api_otp.as_ref(),
+            api_token_id: self.api_token_id.as_deref(),
+            api_token_secret: self.api_token_secret.as_ref(),
+            ca_path: self.ca_path.as_deref(),
+            validate_certs: Some(self.validate_certs),
+            api_fingerprint: self.api_fingerprint.as_deref(),
+            api_timeout: Some(self.api_timeout),
+        })
+        .map_err(|error| Failure::new(error.to_string()))
+    }
+
+    /// What can be seen through it. Nothing is sent yet.
+    pub fn cluster(&self) -> Result<Cluster, Failure> {
+        Ok(Cluster::new(Client::new(Https::new(self.target()?))))
+    }
+}

@@ -1,0 +1,146 @@
+//! From errors of Proxmox VE to failures of a task, in one form for all modules.
+
+use ansible::Failure;
+use pve::apply::Trouble;
+use pve::guests::NotOne;
+use pve::{Error, Refusal};
+use serde_json::{Map, Value, json};
+
+/// `unable to <verb> <thing>: <cause>`, with all that is known in `failure`.
+pub fn unable(to: &str, error: &Error) -> Failure {
+    Failure {
+        msg: format!("unable to {to}: {error}{}", hint_after(error)),
+        details: details(error),
+        ..Failure::default()
+    }
+}
+
+/// The failure of a track.
+pub fn trouble(trouble: &Trouble) -> Failure {
+    Failure {
+        msg: format!("{trouble}{}", hint_after(&trouble.error)),
+        details: details(&trouble.error),
+        ..Failure::default()
+    }
+}
+
+/// A guest that could not be told.
+pub fn not_one(not_one: &NotOne) -> Failure {
+    match not_one {
+        NotOne::Error(error) => unable("look for guests", error),
+        _ => Failure::new(not_one.to_string()),
+    }
+}
+
+/// What is known about an error: the result key `failure`.
+pub fn details(error: &Error) -> Map<String, Value> {
+    let mut details = Map::new();
+    let mut put = |key: &str, value: Value| {
+        details.insert(key.to_owned(), value);
+    };
+    put("kind", json!(kind(error)));
+    match error {
+        Error::NotSent { request, .. }
+        | Error::Unknown { request, .. }
+        | Error::Unexpected { request, .. } => {
+            put("method", json!(request.verb.as_str()));
+            put("path", json!(request.path));
+        }
+        Error::Refused(refusal) => {
+            put("method", json!(refusal.request.verb.as_str()));
+            put("path", json!(refusal.request.path));
+            put("status", json!(refusal.status));
+            if !refusal.errors.is_empty() {
+                put("errors", json!(refusal.errors));
+            }
+            if let Some((acl_path, privileges)) = refusal.missing_right() {
+                put("acl_path", json!(acl_path));
+                put("privilege", json!(privileges.join("|")));
+            }
+        }
+        Error::TaskFailed(failure) => {
+            put("upid", json!(failure.upid.as_str()));
+            put("log", json!(failure.log));
+        }
+        Error::Deadline { .. } | Error::Interrupted { .. } => {
+            if let Some(upid) = error.running_task() {
+                put("upid", json!(upid.as_str()));
+            }
+        }
+        _ => {}
+    }
+    if let Some(hint) = hint(error) {
+        put("hint", json!(hint));
+    }
+    details
+}
+
+fn kind(error: &Error) -> &'static str {
+    match error {
+        Error::NotSent { .. } => "not_sent",
+        Error::Refused(_) => "refused",
+        Error::Unknown { .. } => "unknown",
+        Error::TaskFailed(_) => "task_failed",
+        Error::Deadline { .. } => "deadline",
+        Error::Interrupted { .. } => "interrupted",
+        Error::Unexpected { .. } => "unexpected",
+        _ => "impossible",
+    }
+}
+
+fn hint_after(error: &Error) -> String {
+    hint(error).map_or_else(String::new, |hint| format!(". {hint}"))
+}
+
+/// What the person may do about it.
+fn hint(error: &Error) -> Option<String> {
+    match error {
+        Error::Refused(refusal) => refusal_hint(refusal),
+        _ => None,
+    }
+}
+
+fn refusal_hint(refusal: &Refusal) -> Option<String> {
+    if let Some((acl_path, privileges)) = refusal.missing_right() {
+        return Some(format!(
+            "The caller lacks {} on {acl_path}; a token with privilege separation needs it itself, \
+             beside its user",
+            privileges.join(" or "),
+        ));
+    }
+    match refusal.status {
+        401 => Some(
+            "Check user, realm and password, or the token's name and secret, and that neither has expired"
+                .to_owned(),
+        ),
+        595 => Some("The node is offline or unreachable from the one that was asked".to_owned()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unable;
+    use pve::canned::refused;
+    use pve::{Call, path};
+    use serde_json::json;
+
+    #[test]
+    fn a_403_names_privilege_and_path() {
+        let call = Call::post(path!("nodes", "pve1", "qemu", 9000u32, "clone"));
+        let error = refused(
+            &call,
+            403,
+            "Permission check failed (/vms/9000, VM.Clone)\n",
+        );
+        let failure = unable("clone VM `web-1`", &error);
+        assert_eq!(
+            failure.msg,
+            "unable to clone VM `web-1`: POST /nodes/pve1/qemu/9000/clone answered 403: \
+             Permission check failed (/vms/9000, VM.Clone). The caller lacks VM.Clone on /vms/9000; \
+             a token with privilege separation needs it itself, beside its user"
+        );
+        assert_eq!(failure.details["privilege"], json!("VM.Clone"));
+        assert_eq!(failure.details["acl_path"], json!("/vms/9000"));
+    }
+}

@@ -1,0 +1,231 @@
+//! The way of every module: read, plan, apply, report.
+//!
+//! Check mode is one `if` here, diff is two fields of the plan: no module can
+//! get them wrong.
+
+use std::time::Duration;
+
+use ansible::{Args, Context, Diff, Failure, Outcome, Spec};
+use pve::apply::{self, Applied, Control};
+use pve::{Cluster, Plan, Planned};
+use serde_json::{Map, Value, json};
+
+use crate::connection::Connection;
+use crate::fault;
+
+/// With this many `-v` the result lists the plan's calls.
+const SHOW_CALLS: u8 = 3;
+
+/// What a module is beside its options.
+pub trait Job {
+    /// Its options.
+    type Args: Args;
+    /// What its report needs beside plan and end.
+    type Notes;
+
+    /// The connection options among its options.
+    fn connection(args: &Self::Args) -> &Connection;
+
+    /// What is to be done. Reads only.
+    fn plan(
+        task: &Task<'_, Self::Args>,
+        cluster: &Cluster,
+    ) -> Result<Planned<Self::Notes>, Failure>;
+
+    /// What the result says. Without `Applied` nothing was written, be it that
+    /// there was nothing to write or that the task runs in check mode.
+    fn report(
+        task: &Task<'_, Self::Args>,
+        notes: Self::Notes,
+        plan: &Plan,
+        applied: Option<&Applied>,
+        cluster: &Cluster,
+    ) -> Report;
+
+    /// How long a blocked plan may wait.
+    fn patience(_args: &Self::Args) -> Duration {
+        Duration::from_secs(60)
+    }
+}
+
+/// The options of a task, with what the task says beside them.
+pub struct Task<'a, A> {
+    /// The options.
+    pub args: &'a A,
+    /// Check mode, diff mode, which options were stated.
+    pub context: &'a Context,
+}
+
+/// What a module says of its work.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// A sentence for the person who watches.
+    pub msg: Option<String>,
+    /// Results, at the top level.
+    pub returns: Map<String, Value>,
+    /// Warnings, beside those of plan and tasks.
+    pub warnings: Vec<String>,
+}
+
+/// The spec of a job's options. Every module has a check mode, as check mode is
+/// no more than a plan that is not applied.
+pub fn spec<J: Job>() -> Spec {
+    Spec {
+        supports_check_mode: true,
+        ..J::Args::spec()
+    }
+}
+
+/// Runs a job for a task.
+pub fn run<J: Job>(context: &Context, values: &Map<String, Value>) -> Result<Outcome, Failure> {
+    let args = J::Args::from_values(values)?;
+    let cluster = J::connection(&args).cluster()?;
+    let task = Task {
+        args: &args,
+        context,
+    };
+    carry_out::<J>(&task, &cluster)
+}
+
+/// As [`run`], on a cluster that is there already.
+pub fn carry_out<J: Job>(task: &Task<'_, J::Args>, cluster: &Cluster) -> Result<Outcome, Failure> {
+    let (plan, notes) = match ready::<J>(task, cluster)? {
+        Ok(ready) => ready,
+        Err(blocked) => return Ok(blocked),
+    };
+    let applied = (!task.context.check_mode && !plan.tracks.is_empty()).then(|| {
+        let applied = apply::apply(
+            cluster.client(),
+            &plan,
+            &Control {
+                interrupted: task.context.interrupted(),
+                watch: &|event| task.context.progress(&event.to_string()),
+            },
+        );
+        cluster.read_anew();
+        applied
+    });
+    let report = J::report(task, notes, &plan, applied.as_ref(), cluster);
+    answer(task.context, plan, applied.as_ref(), report)
+}
+
+/// Plans until the plan is ready; in check mode a blocked plan is the result.
+fn ready<J: Job>(
+    task: &Task<'_, J::Args>,
+    cluster: &Cluster,
+) -> Result<Result<(Plan, J::Notes), Outcome>, Failure> {
+    loop {
+        match J::plan(task, cluster)? {
+            Planned::Ready(plan, notes) => return Ok(Ok((plan, notes))),
+            Planned::Blocked { why, .. } if task.context.check_mode => {
+                let mut outcome = Outcome::default();
+                outcome.msg = Some(format!("nothing can be planned yet: {why}"));
+                outcome.warnings.push(why);
+                return Ok(Err(outcome));
+            }
+            Planned::Blocked { until, why } => {
+                task.context.progress(&format!("waiting: {why}"));
+                apply::hold(
+                    cluster.client(),
+                    &until,
+                    &why,
+                    J::patience(task.args),
+                    task.context.interrupted(),
+                )
+                .map_err(|error| fault::unable("make a plan", &error))?;
+                cluster.read_anew();
+            }
+        }
+    }
+}
+
+fn answer(
+    context: &Context,
+    plan: Plan,
+    applied: Option<&Applied>,
+    report: Report,
+) -> Result<Outcome, Failure> {
+    let changed = match applied {
+        Some(applied) => applied.changed(),
+        None => plan.changes(),
+    };
+    let mut outcome = Outcome::default();
+    outcome.changed = changed;
+    outcome.msg = report.msg;
+    outcome.returns = report.returns;
+    if context.verbosity >= SHOW_CALLS {
+        outcome
+            .returns
+            .insert("plan".to_owned(), json!(plan.calls()));
+    }
+    let failure = applied.and_then(|applied| failure(&plan, applied));
+    if plan.before != plan.after || !plan.before.is_null() {
+        outcome.diff = Some(Diff {
+            before: plan.before,
+            after: plan.after,
+            ..Diff::default()
+        });
+    }
+    outcome.warnings = plan.warnings;
+    outcome.warnings.extend(report.warnings);
+    if let Some(applied) = applied {
+        outcome.warnings.extend(applied.warnings.iter().cloned());
+    }
+    match failure {
+        Some(failure) => Err(Failure {
+            outcome: Box::new(outcome),
+            ..failure
+        }),
+        None => Ok(outcome),
+    }
+}
+
+/// Why the plan as a whole did not end well, if it did not: the first cause,
+/// and how many share its fate.
+fn failure(plan: &Plan, applied: &Applied) -> Option<Failure> {
+    let began = |end: &&pve::apply::TrackEnd| !end.succeeded();
+    let bad = applied.tracks.iter().filter(began).count();
+    if bad == 0 {
+        return None;
+    }
+    let troubles: Vec<_> = applied
+        .tracks
+        .iter()
+        .filter_map(|end| end.trouble.as_ref())
+        .collect();
+    let mut failure = troubles.first().map_or_else(
+        || Failure::new("interrupted before anything was done"),
+        |first| fault::trouble(first),
+    );
+    let running: Vec<&str> = applied.running().map(pve::Upid::as_str).collect();
+    if !running.is_empty() {
+        failure.details.insert("running".to_owned(), json!(running));
+    }
+    let all = plan.tracks.len();
+    if all > 1 {
+        let things = plural(plan.tracks[0].thing);
+        failure.msg = format!("{bad} of {all} {things} failed: {}", failure.msg);
+    }
+    if applied.interrupted() {
+        failure.msg = format!("interrupted: {}", failure.msg);
+    }
+    Some(failure)
+}
+
+fn plural(thing: &str) -> String {
+    format!("{thing}s")
+}
+
+/// Declares a job as a module: its name, its options, its documentation.
+#[macro_export]
+macro_rules! module {
+    ($job:ty, $name:literal) => {
+        /// The module's entry in the list of modules.
+        pub const MODULE: ansible::Module = ansible::Module {
+            name: $name,
+            documentation: include_str!(concat!($name, ".yml")),
+            spec: $crate::job::spec::<$job>,
+            run: $crate::job::run::<$job>,
+        };
+    };
+}

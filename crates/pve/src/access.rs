@@ -1,0 +1,4 @@
+//! `/access`: who may do what.
+
+pub mod permissions;
+pub mod roles;

@@ -1,0 +1,258 @@
+//! Which guests are meant: from VMIDs and names to guests as they are now.
+//!
+//! One rule of freshness for all modules: `/cluster/resources` tells where a
+//! guest is, its own status (or its node's list) tells what it is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use crate::cluster::Cluster;
+use crate::cluster::resources::{Guest, Resources};
+use crate::error::Error;
+use crate::nodes::guest::{Address, GuestKind, Live};
+
+/// A guest as a person names it: a text of digits is a VMID, as names of guests
+/// are DNS names that people do not make of digits alone.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum GuestRef {
+    /// By VMID.
+    Vmid(u32),
+    /// By name.
+    Name(String),
+}
+
+impl From<&str> for GuestRef {
+    fn from(text: &str) -> Self {
+        text.trim()
+            .parse()
+            .map_or_else(|_| Self::Name(text.trim().to_owned()), Self::Vmid)
+    }
+}
+
+impl fmt::Display for GuestRef {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Vmid(vmid) => write!(formatter, "{vmid}"),
+            Self::Name(name) => formatter.write_str(name),
+        }
+    }
+}
+
+/// A reference that leads to no one guest.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum NotOne {
+    /// No guest is named so.
+    #[error(
+        "there is no guest `{which}`{offline} (a guest without VM.Audit is invisible to {user})"
+    )]
+    None {
+        /// As the person named it.
+        which: String,
+        /// Which nodes could not be asked.
+        offline: String,
+        /// Whom the server takes us for.
+        user: String,
+    },
+    /// More than one guest has this name.
+    #[error("more than one guest is named `{name}`: {candidates}; use the VMID")]
+    Several {
+        /// The name.
+        name: String,
+        /// `101 on pve1, 102 on pve2`.
+        candidates: String,
+    },
+    /// The question could not be asked.
+    #[error(transparent)]
+    Error(#[from] Error),
+}
+
+/// A guest that was asked for, as it is now.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Where it is.
+    pub address: Address,
+    /// What it is; an error where its node does not answer.
+    pub live: Result<Live, Error>,
+    /// Whether the HA manager manages it.
+    pub ha_managed: bool,
+}
+
+impl Found {
+    /// Its name, or else its VMID.
+    pub fn label(&self) -> String {
+        match &self.live {
+            Ok(Live {
+                name: Some(name), ..
+            }) => name.clone(),
+            _ => self.address.vmid.to_string(),
+        }
+    }
+}
+
+impl Cluster {
+    /// Where the guests are that these references name, in their order.
+    ///
+    /// A name that `/cluster/resources` does not know is looked for in the live
+    /// lists of the online nodes: it may be younger than the last statistics
+    /// round.
+    pub fn locate(
+        &self,
+        resources: &Resources,
+        references: &[GuestRef],
+        kinds: &[GuestKind],
+    ) -> Vec<Result<Address, NotOne>> {
+        let known: Vec<Result<Option<Address>, NotOne>> = references
+            .iter()
+            .map(|reference| from_resources(resources, reference, kinds))
+            .collect();
+        let mut live: BTreeMap<String, Vec<Address>> = BTreeMap::new();
+        let mut failed = None;
+        if known.iter().any(|address| matches!(address, Ok(None))) {
+            let lists: Vec<(String, GuestKind)> = resources
+                .online_nodes()
+                .flat_map(|node| kinds.iter().map(|kind| (node.to_owned(), *kind)))
+                .collect();
+            for list in self.live_lists(&lists) {
+                match list {
+                    Ok(guests) => {
+                        for (address, guest) in guests {
+                            live.entry(address.vmid.to_string())
+                                .or_default()
+                                .push(address.clone());
+                            if let Some(name) = guest.name {
+                                live.entry(name).or_default().push(address);
+                            }
+                        }
+                    }
+                    Err(error) => failed = Some(error),
+                }
+            }
+        }
+        known
+            .into_iter()
+            .zip(references)
+            .map(|(address, reference)| match address? {
+                Some(address) => Ok(address),
+                None => match live.get(&reference.to_string()).map(Vec::as_slice) {
+                    Some([address]) => Ok(address.clone()),
+                    Some(several @ [_, ..]) => Err(several_named(reference, several.iter())),
+                    _ => Err(match &failed {
+                        Some(error) => NotOne::Error(error.clone()),
+                        None => self.no_guest(resources, reference),
+                    }),
+                },
+            })
+            .collect()
+    }
+
+    fn no_guest(&self, resources: &Resources, reference: &GuestRef) -> NotOne {
+        let offline: Vec<&str> = resources.offline_nodes().collect();
+        NotOne::None {
+            which: reference.to_string(),
+            offline: if offline.is_empty() {
+                String::new()
+            } else {
+                format!(
+                    " on the nodes that are online (offline: {})",
+                    offline.join(", ")
+                )
+            },
+            user: self.client().user().to_owned(),
+        }
+    }
+
+    /// What these guests are at this moment. For more guests than twice the
+    /// nodes, the nodes' lists replace single questions.
+    pub fn look_at(&self, resources: &Resources, addresses: &[Address]) -> Vec<Found> {
+        let ha_managed = |address: &Address| {
+            resources
+                .guest(address.vmid)
+                .is_some_and(|guest| guest.ha_managed)
+        };
+        let many = addresses.len() > 2 * resources.nodes.len().max(1);
+        let live = if many {
+            self.look_at_lists(addresses)
+        } else {
+            self.live_each(addresses)
+        };
+        live.into_iter()
+            .zip(addresses)
+            .map(|(live, address)| Found {
+                address: address.clone(),
+                ha_managed: ha_managed(address) || live.as_ref().is_ok_and(|live| live.ha_managed),
+                live,
+            })
+            .collect()
+    }
+
+    fn look_at_lists(&self, addresses: &[Address]) -> Vec<Result<Live, Error>> {
+        let lists: Vec<(String, GuestKind)> = addresses
+            .iter()
+            .map(|address| (address.node.clone(), address.kind))
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
+        let mut guests: BTreeMap<Address, Live> = BTreeMap::new();
+        let mut failed: BTreeMap<(String, GuestKind), Error> = BTreeMap::new();
+        for (list, answer) in lists.iter().zip(self.live_lists(&lists)) {
+            match answer {
+                Ok(found) => guests.extend(found),
+                Err(error) => {
+                    failed.insert(list.clone(), error);
+                }
+            }
+        }
+        addresses
+            .iter()
+            .map(|address| {
+                if let Some(live) = guests.get(address) {
+                    return Ok(live.clone());
+                }
+                match failed.get(&(address.node.clone(), address.kind)) {
+                    Some(error) => Err(error.clone()),
+                    // It left its node between two answers: only its own status tells.
+                    None => self.live(address),
+                }
+            })
+            .collect()
+    }
+}
+
+/// The guest if `/cluster/resources` knows it; nothing if it may be too young.
+fn from_resources(
+    resources: &Resources,
+    reference: &GuestRef,
+    kinds: &[GuestKind],
+) -> Result<Option<Address>, NotOne> {
+    let fits = |guest: &&Guest| kinds.contains(&guest.address.kind);
+    match reference {
+        GuestRef::Vmid(vmid) => Ok(resources
+            .guest(*vmid)
+            .filter(fits)
+            .map(|guest| guest.address.clone())),
+        GuestRef::Name(name) => {
+            let named: Vec<&Guest> = resources.named(name).filter(fits).collect();
+            match named.as_slice() {
+                [] => Ok(None),
+                [guest] => Ok(Some(guest.address.clone())),
+                several => Err(several_named(
+                    reference,
+                    several.iter().map(|guest| &guest.address),
+                )),
+            }
+        }
+    }
+}
+
+fn several_named<'a>(
+    reference: &GuestRef,
+    candidates: impl Iterator<Item = &'a Address>,
+) -> NotOne {
+    NotOne::Several {
+        name: reference.to_string(),
+        candidates: candidates
+            .map(Address::to_string)
+            .collect::<Vec<_>>()
+            .join(", "),
+    }
+}

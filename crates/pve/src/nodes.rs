@@ -1,0 +1,3 @@
+//! `/nodes/{node}`: what one node tells.
+
+pub mod guest;
