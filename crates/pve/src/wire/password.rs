@@ -131,7 +131,7 @@ mod tests {
             "hunter2!",
             "with: colon # and hash",
             "\"quoted\"",
-            "$5$ oder 6$",
+            "$5$ or 6$",
             "ends in blank ",
         ] {
             assert_eq!(compared(clear, &with(clear)), Compared::Same, "{clear}");
@@ -149,6 +149,10 @@ mod tests {
         assert_eq!(compared(SHA256, &with(SHA256)), Compared::Same);
         assert_eq!(compared(SHA512, &with(SHA256)), Compared::Differs);
         assert_eq!(compared(SHA256, &with("clear")), Compared::Differs);
+        assert_eq!(
+            compared(SHA256, &with("$y$j9T$salt$hash")),
+            Compared::Differs
+        );
     }
 
     #[test]

@@ -174,6 +174,11 @@ mod tests {
         assert!(same(&format!("{have}%0A"), &have));
         assert!(!same(&have, RSA));
         assert!(!same("", RSA));
+        // What looks encoded in the comment of a clear key is not.
+        assert!(!same(
+            &format!("{ED25519}%20two"),
+            &format!("{ED25519} two")
+        ));
     }
 
     #[test]

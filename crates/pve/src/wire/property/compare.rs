@@ -204,6 +204,7 @@ mod tests {
         let have = disk("local-lvm:vm-101-disk-1,size=40G,ssd=1");
         let wanted = disk("local-lvm:32,ssd=1,format=raw");
         assert!(have.same(&wanted));
+        assert!(have.same(&disk("local-lvm:40,ssd=1")));
         assert_eq!(
             have.merge(&disk("local-lvm:32,discard=on")).to_string(),
             "local-lvm:vm-101-disk-1,size=40G,ssd=1,discard=on"
