@@ -7,7 +7,8 @@
 //! Deliberately different: dictionaries are ordered by key where a message or
 //! a conversion writes one out; the list of valid booleans is in one fixed
 //! order (Python's changes from run to run); whole numbers beyond 64 bits and
-//! infinite numbers do not convert.
+//! infinite numbers do not convert; a dictionary given under an alias is
+//! converted under the option's name only.
 
 mod convert;
 mod expand;
