@@ -117,6 +117,7 @@ class ActionModule(ActionBase):
             '_ansible_check_mode': bool(self._task.check_mode),
             '_ansible_debug': bool(C.DEFAULT_DEBUG),
             '_ansible_diff': bool(self._task.diff),
+            '_ansible_ferrox_progress': True,
             '_ansible_module_name': self._task.action,
             '_ansible_no_log': bool(self._task.no_log),
             '_ansible_verbosity': display.verbosity,

@@ -1,7 +1,5 @@
 //! The executable that answers to every module's name.
 
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
+fn main() -> std::process::ExitCode {
     ansible::main(env!("CARGO_PKG_VERSION"), modules::MODULES)
 }
