@@ -129,16 +129,31 @@ pub enum Unreached {
         /// The TLS library's text.
         cause: String,
     },
+    /// The login that has to come first had no answer.
+    #[error("the answer to the login was lost: {0}")]
+    Login(String),
+    /// None of several hosts was reached.
+    #[error("no host was reached: {}", joined(.0))]
+    NoHost(Vec<Unreached>),
     /// The options do not make a connection: a certificate file that cannot be read, …
     #[error("{0}")]
     Options(String),
+}
+
+fn joined(whys: &[Unreached]) -> String {
+    let whys: Vec<String> = whys.iter().map(Unreached::to_string).collect();
+    whys.join("; ")
 }
 
 impl Unreached {
     /// Whether trying again may end otherwise: a service that restarts closes
     /// its port for a moment, while a certificate stays what it is.
     pub fn passes(&self) -> bool {
-        matches!(self, Self::Connect { .. })
+        match self {
+            Self::Connect { .. } | Self::Login(_) => true,
+            Self::NoHost(whys) => whys.iter().any(Self::passes),
+            _ => false,
+        }
     }
 }
 
@@ -155,6 +170,8 @@ pub struct Untrusted {
     /// Why it is not trusted.
     pub why: String,
 }
+
+impl std::error::Error for Untrusted {}
 
 impl fmt::Display for Untrusted {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,11 +1,22 @@
 //! How a [`Call`] reaches a server.
 
+mod answer;
+mod auth;
+mod cause;
+mod certificate;
+mod https;
+mod proxy;
+mod tls;
+
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::call::Call;
 use crate::error::Error;
+
+pub use certificate::Certificate;
+pub use https::Https;
 
 /// A way to the API. HTTPS is one; pvesh on a node can be another.
 pub trait Transport: Send + Sync {

@@ -1,0 +1,335 @@
+//! The API over HTTPS.
+
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use hyper::ext::ReasonPhrase;
+use reqwest::blocking::{Client, Response};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
+use reqwest::{Method, Proxy, StatusCode, Url, redirect, retry};
+use serde_json::Value;
+
+use super::answer::Answer;
+use super::auth::{Auth, RENEW_AFTER};
+use super::proxy::{self, Environment};
+use super::tls::Verifier;
+use super::{Transport, cause};
+use crate::call::{Call, Verb};
+use crate::connection::{CONNECT_TIMEOUT, Connection, Host, WRITE_TIMEOUT};
+use crate::error::{Error, Request, Unreached};
+
+/// The server closes a connection that was idle for 5 s, without a word.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// How long a guest's port may take to answer.
+const PORT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// HTTPS to one of the hosts of a [`Connection`], shared by all threads.
+///
+/// Nothing is opened or read before the first request. A request is sent once:
+/// the next host is tried only where the first has certainly not got it, and a
+/// request that was refused for its ticket (so not carried out) is sent again
+/// after one new login.
+#[derive(Debug)]
+pub struct Https {
+    connection: Connection,
+    environment: Environment,
+    user: String,
+    auth: Auth,
+    endpoints: Vec<Endpoint>,
+    /// The host that worked last; all requests stay with it.
+    current: AtomicUsize,
+}
+
+#[derive(Debug)]
+struct Endpoint {
+    host: Host,
+    wire: Mutex<Option<Wire>>,
+}
+
+/// The open side of an endpoint.
+#[derive(Clone, Debug)]
+struct Wire {
+    client: Client,
+    verifier: Arc<Verifier>,
+    /// Who is dialled, as an error names it.
+    address: String,
+}
+
+impl Https {
+    /// A transport over this connection, with the proxies and certificates that
+    /// the environment names.
+    pub fn new(connection: Connection) -> Self {
+        Self::with_environment(connection, proxy::environment())
+    }
+
+    /// As [`Https::new`], in this environment (names and values).
+    pub fn with_environment(connection: Connection, environment: Vec<(String, String)>) -> Self {
+        Self {
+            user: connection.credentials.name(),
+            auth: Auth::new(connection.credentials.clone(), RENEW_AFTER),
+            endpoints: connection
+                .hosts
+                .iter()
+                .map(|host| Endpoint {
+                    host: host.clone(),
+                    wire: Mutex::new(None),
+                })
+                .collect(),
+            current: AtomicUsize::new(0),
+            connection,
+            environment,
+        }
+    }
+
+    /// As it is, but a ticket is renewed after this time: for tests.
+    #[must_use]
+    pub fn renewing_after(mut self, time: Duration) -> Self {
+        self.auth = Auth::new(self.connection.credentials.clone(), time);
+        self
+    }
+
+    /// What it connects to.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    pub(crate) fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// Sends a request without credentials to the host with this index.
+    pub(crate) fn ask_openly(&self, index: usize, call: &Call) -> Result<Answer, Error> {
+        self.exchange(index, call, HeaderMap::new(), None)
+    }
+
+    /// Makes all requests start with the host with this index.
+    pub(crate) fn stay_with(&self, index: usize) {
+        self.current.store(index, Ordering::Relaxed);
+    }
+
+    fn send_to(&self, index: usize, call: &Call, until: Option<Instant>) -> Result<Value, Error> {
+        let login = |call: &Call| {
+            self.exchange(index, call, HeaderMap::new(), until)?
+                .into_data(Request::from(call))
+        };
+        let proof = self.auth.proof(call, None, &login)?;
+        let mut answer = self.exchange(index, call, proof.headers, until)?;
+        if answer.status == StatusCode::UNAUTHORIZED && proof.ticket.is_some() {
+            let proof = self.auth.proof(call, proof.ticket.as_ref(), &login)?;
+            answer = self.exchange(index, call, proof.headers, until)?;
+        }
+        answer.into_data(Request::from(call))
+    }
+
+    /// One request, one answer.
+    fn exchange(
+        &self,
+        index: usize,
+        call: &Call,
+        headers: HeaderMap,
+        until: Option<Instant>,
+    ) -> Result<Answer, Error> {
+        let not_sent = |why| Error::NotSent {
+            request: Request::from(call),
+            why,
+        };
+        let endpoint = &self.endpoints[index];
+        let wire = self.wire(endpoint).map_err(not_sent)?;
+        let mut url = url(&endpoint.host, call).map_err(not_sent)?;
+
+        let read_timeout = self.connection.read_timeout;
+        let limit = if call.writes() {
+            read_timeout.max(WRITE_TIMEOUT)
+        } else {
+            read_timeout
+        };
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        if left.is_some_and(|left| left.is_zero()) {
+            return Err(not_sent(Unreached::Connect {
+                address: wire.address,
+                cause: "no time was left to send the request".to_owned(),
+            }));
+        }
+        let limit = left.map_or(limit, |left| left.min(limit));
+
+        let parameters = call.encoded();
+        let (method, body) = match call.verb {
+            Verb::Get => (Method::GET, None),
+            Verb::Delete => (Method::DELETE, None),
+            Verb::Post => (Method::POST, Some(parameters.expose().to_owned())),
+            Verb::Put => (Method::PUT, Some(parameters.expose().to_owned())),
+        };
+        if body.is_none() && !parameters.is_empty() {
+            url.set_query(Some(parameters.expose()));
+        }
+        let mut request = wire
+            .client
+            .request(method, url)
+            .headers(headers)
+            .header(ACCEPT, "application/json")
+            .timeout(limit);
+        if let Some(body) = body {
+            request = request
+                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .body(body);
+        }
+        match request.send() {
+            Ok(response) => Ok(answer(response)),
+            // A time that ran out before any handshake was made has sent
+            // nothing either.
+            Err(error) if error.is_connect() || !wire.verifier.was_reached() => {
+                Err(not_sent(cause::unreached(&error, &wire.address)))
+            }
+            Err(error) => Err(Error::Unknown {
+                request: Request::from(call),
+                cause: cause::lost(&error),
+            }),
+        }
+    }
+
+    fn wire(&self, endpoint: &Endpoint) -> Result<Wire, Unreached> {
+        let mut wire = endpoint.wire.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(wire) = &*wire {
+            return Ok(wire.clone());
+        }
+        let opened = self.open(&endpoint.host)?;
+        *wire = Some(opened.clone());
+        Ok(opened)
+    }
+
+    fn open(&self, host: &Host) -> Result<Wire, Unreached> {
+        let verifier = Verifier::new(
+            host.to_string(),
+            self.connection.trust.clone(),
+            &self.environment,
+        )
+        .map_err(Unreached::Options)?;
+        let config = verifier
+            .config()
+            .map_err(|error| Unreached::Options(error.to_string()))?;
+        let read_timeout = self.connection.read_timeout;
+        let mut builder = Client::builder()
+            .tls_backend_preconfigured(config)
+            .user_agent(concat!("ferrox/", env!("CARGO_PKG_VERSION")))
+            .http1_only()
+            .redirect(redirect::Policy::none())
+            .retry(retry::never())
+            .referer(false)
+            .no_proxy()
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .timeout(None)
+            // A little less than a short request's own time, so that a host
+            // which does not answer is known as not reached.
+            .connect_timeout(CONNECT_TIMEOUT.min(read_timeout.mul_f64(0.9)));
+        let mut address = host.to_string();
+        if let Some(proxy) = proxy::of(host, &self.environment)? {
+            address = format!("{host} (through the proxy {})", proxy.shown);
+            let proxy =
+                Proxy::all(proxy.url).map_err(|error| Unreached::Options(error.to_string()))?;
+            builder = builder.proxy(proxy);
+        } else if host.address().is_none() {
+            builder = builder.resolve_to_addrs(&host.name, &look_up(host)?);
+        }
+        let client = builder
+            .build()
+            .map_err(|error| Unreached::Options(error.to_string()))?;
+        Ok(Wire {
+            client,
+            verifier,
+            address,
+        })
+    }
+}
+
+impl Transport for Https {
+    fn send(&self, call: &Call, within: Option<Duration>) -> Result<Value, Error> {
+        let until = within.map(|within| Instant::now() + within);
+        let count = self.endpoints.len();
+        let first = self.current.load(Ordering::Relaxed);
+        let mut whys = Vec::new();
+        for step in 0..count {
+            let index = (first + step) % count;
+            match self.send_to(index, call, until) {
+                Err(Error::NotSent { why, .. }) => whys.push(why),
+                outcome => {
+                    self.stay_with(index);
+                    return outcome;
+                }
+            }
+        }
+        let why = match <[Unreached; 1]>::try_from(whys) {
+            Ok([why]) => why,
+            Err(whys) => Unreached::NoHost(whys),
+        };
+        Err(Error::NotSent {
+            request: Request::from(call),
+            why,
+        })
+    }
+
+    fn user(&self) -> &str {
+        &self.user
+    }
+
+    fn port_is_open(&self, address: &str, port: u16) -> bool {
+        let Ok(mut addresses) = (address, port).to_socket_addrs() else {
+            return false;
+        };
+        let until = Instant::now() + PORT_TIMEOUT;
+        addresses.any(|address| {
+            let left = until.saturating_duration_since(Instant::now());
+            !left.is_zero() && TcpStream::connect_timeout(&address, left).is_ok()
+        })
+    }
+}
+
+/// The addresses of a host, looked up in the thread that needs them: the HTTP
+/// library would start another one for it, and lose the resolver's text.
+pub(crate) fn look_up(host: &Host) -> Result<Vec<SocketAddr>, Unreached> {
+    let failed = |cause: &str| Unreached::Lookup {
+        host: host.name.clone(),
+        cause: cause.to_owned(),
+    };
+    let addresses: Vec<SocketAddr> = (host.name.as_str(), host.port)
+        .to_socket_addrs()
+        .map_err(|error| failed(&cause::plain(&error.to_string())))?
+        .collect();
+    if addresses.is_empty() {
+        return Err(failed("it has no address"));
+    }
+    Ok(addresses)
+}
+
+fn url(host: &Host, call: &Call) -> Result<Url, Unreached> {
+    let path = format!("/api2/json{}", call.path);
+    // A name such as `..` would lead to another path.
+    Url::parse(&format!("https://{host}{path}"))
+        .ok()
+        .filter(|url| url.path() == path)
+        .ok_or_else(|| Unreached::Options(format!("`{}` is not a path of the API", call.path)))
+}
+
+fn answer(response: Response) -> Answer {
+    let status = response.status();
+    let reason = match response.extensions().get::<ReasonPhrase>() {
+        Some(reason) => String::from_utf8_lossy(reason.as_bytes()).trim().to_owned(),
+        None => status.canonical_reason().unwrap_or_default().to_owned(),
+    };
+    let date = response.headers().get(DATE).and_then(date);
+    Answer {
+        status,
+        reason,
+        date,
+        body: response
+            .bytes()
+            .map(Vec::from)
+            .map_err(|error| cause::lost(&error)),
+    }
+}
+
+fn date(value: &HeaderValue) -> Option<SystemTime> {
+    httpdate::parse_http_date(value.to_str().ok()?).ok()
+}

@@ -1,0 +1,130 @@
+//! Which proxy stands in between, after the environment as Python requests
+//! reads it: people's playbooks have been run that way for years.
+
+use std::net::Ipv4Addr;
+
+use reqwest::Url;
+
+use crate::connection::Host;
+use crate::error::Unreached;
+
+/// The variables of the environment, in their order.
+pub(crate) type Environment = Vec<(String, String)>;
+
+/// The environment of this process; what is not UTF-8 is no proxy.
+pub(crate) fn environment() -> Environment {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+/// A proxy that is asked to CONNECT.
+pub(crate) struct Http {
+    /// Where it is, with the credentials that its URL may hold.
+    pub(crate) url: Url,
+    /// `host:port`, for errors.
+    pub(crate) shown: String,
+}
+
+/// The proxy for this host, or none for a direct connection.
+pub(crate) fn of(host: &Host, environment: &Environment) -> Result<Option<Http>, Unreached> {
+    let Some(text) = named(host, environment) else {
+        return Ok(None);
+    };
+    let url = if text.contains("://") {
+        Url::parse(text)
+    } else {
+        Url::parse(&format!("http://{text}"))
+    };
+    // The URL may hold a password: an error says only where it stands.
+    let wrong =
+        |what: &str| Unreached::Options(format!("the proxy in https_proxy or all_proxy {what}"));
+    let url = url.map_err(|error| wrong(&format!("is not a URL: {error}")))?;
+    if url.scheme() != "http" {
+        return Err(wrong(&format!(
+            "is of the kind `{}`: only http proxies are supported (no_proxy excepts a host)",
+            url.scheme()
+        )));
+    }
+    let name = url.host_str().ok_or_else(|| wrong("names no host"))?;
+    let shown = format!("{name}:{}", url.port_or_known_default().unwrap_or(80));
+    Ok(Some(Http { url, shown }))
+}
+
+fn named<'a>(host: &Host, environment: &'a Environment) -> Option<&'a str> {
+    if is_bypassed(host, environment) {
+        return None;
+    }
+    variable("https", environment).or_else(|| variable("all", environment))
+}
+
+/// The value of `<name>_proxy`: lower case wins, and empty in lower case
+/// switches off what upper case says.
+fn variable<'a>(name: &str, environment: &'a Environment) -> Option<&'a str> {
+    let mut found = None;
+    let mut final_word = false;
+    for (variable, value) in environment {
+        let Some(at) = variable.len().checked_sub("_proxy".len()) else {
+            continue;
+        };
+        let (Some(prefix), Some(suffix)) = (variable.get(..at), variable.get(at..)) else {
+            continue;
+        };
+        if !prefix.eq_ignore_ascii_case(name) || !suffix.eq_ignore_ascii_case("_proxy") {
+            continue;
+        }
+        if suffix == "_proxy" {
+            found = Some(value.as_str()).filter(|value| !value.is_empty());
+            final_word = true;
+        } else if !final_word && !value.is_empty() {
+            found = Some(value.as_str());
+        }
+    }
+    found
+}
+
+fn is_bypassed(host: &Host, environment: &Environment) -> bool {
+    let get = |name: &str| {
+        environment
+            .iter()
+            .find(|(variable, value)| variable == name && !value.is_empty())
+            .map(|(_, value)| value.as_str())
+    };
+    // requests looks itself, then asks urllib, which has rules of its own.
+    let listed = get("no_proxy").or_else(|| get("NO_PROXY"));
+    listed.is_some_and(|list| requests_bypasses(host, list))
+        || variable("no", environment).is_some_and(|list| urllib_bypasses(&host.name, list))
+}
+
+fn requests_bypasses(host: &Host, list: &str) -> bool {
+    let list = list.replace(' ', "");
+    let mut entries = list.split(',').filter(|entry| !entry.is_empty());
+    if let Ok(address) = host.name.parse::<Ipv4Addr>() {
+        entries.any(|entry| match network(entry) {
+            Some((network, mask)) => u32::from(address) & mask == u32::from(network) & mask,
+            None => entry == host.name,
+        })
+    } else {
+        let with_port = format!("{}:{}", host.name, host.port);
+        entries.any(|entry| host.name.ends_with(entry) || with_port.ends_with(entry))
+    }
+}
+
+/// `10.0.0.0/8` as address and mask.
+fn network(text: &str) -> Option<(Ipv4Addr, u32)> {
+    let (address, bits) = text.split_once('/')?;
+    let bits: u32 = bits.parse().ok().filter(|bits| (1..=32).contains(bits))?;
+    Some((address.parse().ok()?, u32::MAX << (32 - bits)))
+}
+
+fn urllib_bypasses(name: &str, list: &str) -> bool {
+    list == "*"
+        || list
+            .split(',')
+            .map(|entry| entry.trim().trim_start_matches('.').to_lowercase())
+            .filter(|entry| !entry.is_empty())
+            .any(|entry| {
+                name.strip_suffix(entry.as_str())
+                    .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+            })
+}
