@@ -20,7 +20,8 @@ pub struct Outcome {
     pub deprecations: Vec<Deprecation>,
     /// The module's own results, at the top level of the answer.
     pub returns: Map<String, Value>,
-    reveals: Vec<(String, Secret)>,
+    /// Secrets that the answer is to show; see [`Outcome::reveal`].
+    pub reveals: Vec<(String, Secret)>,
 }
 
 impl Outcome {
@@ -29,10 +30,6 @@ impl Outcome {
     /// masked everywhere else; there is no other way for a secret to get out.
     pub fn reveal(&mut self, pointer: impl Into<String>, secret: Secret) {
         self.reveals.push((pointer.into(), secret));
-    }
-
-    pub(crate) fn reveals(&self) -> &[(String, Secret)] {
-        &self.reveals
     }
 
     /// The answer as it is before masking.

@@ -11,7 +11,7 @@ const RECORD: &str = include_str!("../../../tests/golden/cases.json");
 
 /// What `check` says, in the form of the record, which leaves out what is empty.
 fn answer(module: &str, spec: &Spec, given: &Value, env: &Value) -> Map<String, Value> {
-    let given = given.as_object().unwrap().clone();
+    let given = given.as_object().cloned().unwrap_or_default();
     let env = |name: &str| env[name].as_str().map(ToOwned::to_owned);
     let (checked, messages, unsupported) = match check(module, spec, given, &env) {
         Ok(checked) => (checked, Vec::new(), Vec::new()),
@@ -67,9 +67,9 @@ fn check_says_what_ansible_core_says() {
         let mut ours = answer(module, &spec, &case["input"], &record["env"]);
         let mut expected = case["expected"].as_object().unwrap().clone();
         for values in [&mut ours, &mut expected] {
-            values
-                .get_mut("values")
-                .map(|values| without_shared(&spec, values));
+            if let Some(values) = values.get_mut("values") {
+                without_shared(&spec, values);
+            }
         }
         let keys: BTreeSet<&String> = ours.keys().chain(expected.keys()).collect();
         for key in keys {

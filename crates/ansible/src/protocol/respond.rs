@@ -10,7 +10,7 @@ use super::dispatch::MODULE_KEY;
 use crate::Context;
 use crate::check::{CheckError, Checked, Env, check, is_true, secrets};
 use crate::mask::Mask;
-use crate::outcome::{Deprecation, Failure, Outcome};
+use crate::outcome::{Deprecation, Failure};
 use crate::spec::Spec;
 
 /// Takes what Ansible says beside the arguments, in keys that begin with
@@ -85,18 +85,14 @@ pub(super) fn respond(
         context.given.clone_from(&checked.given);
         before_run(&context);
         match (module.run)(&context, &checked.values) {
-            Ok(outcome) => (outcome.to_map(context.diff_mode), reveals(&outcome)),
-            Err(failure) => (failure.to_map(context.diff_mode), reveals(&failure.outcome)),
+            Ok(outcome) => (outcome.to_map(context.diff_mode), outcome.reveals),
+            Err(failure) => (failure.to_map(context.diff_mode), failure.outcome.reveals),
         }
     };
     prepend(&mut map, "warnings", checked.warnings);
     prepend::<Deprecation>(&mut map, "deprecations", checked.deprecations);
     map.insert("invocation".into(), json!({"module_args": checked.values}));
     Answer { map, reveals }
-}
-
-fn reveals(outcome: &Outcome) -> Vec<(String, Secret)> {
-    outcome.reveals().to_vec()
 }
 
 /// Puts the secrets among the arguments into the mask: as they were given, and

@@ -1,0 +1,231 @@
+//! The protocol as a process: what goes in, and the one JSON object that comes
+//! out. The executable is `examples/modules.rs`.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail as tests do, which Clippy does not see"
+)]
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+/// Cargo builds examples next to the folder of the tests.
+fn executable() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let folder = test.parent().unwrap().parent().unwrap().join("examples");
+    folder.join("modules")
+}
+
+fn command(words: &[&str]) -> Command {
+    let mut command = Command::new(executable());
+    command
+        .args(words)
+        .env_remove("FERROX_PROGRESS")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn run(words: &[&str], input: &str) -> Output {
+    let mut child = command(words).spawn().unwrap();
+    // A process that refuses its command line does not read its input.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+/// The one line on standard output, as JSON, and the exit code.
+fn answer(output: &Output) -> (Value, Option<i32>) {
+    let text = std::str::from_utf8(&output.stdout).unwrap();
+    assert_eq!(text.lines().count(), 1, "{text}");
+    (serde_json::from_str(text).unwrap(), output.status.code())
+}
+
+#[test]
+fn a_module_answers_with_one_object() {
+    let (answer, code) = answer(&run(&["echo", "-"], r#"{"text": "hello"}"#));
+    assert_eq!(code, Some(0));
+    assert_eq!(
+        answer,
+        json!({"changed": true, "msg": "hello", "config": {}, "given": true, "invocation":
+            {"module_args": {"text": "hello", "password": null, "config": null}}})
+    );
+}
+
+#[test]
+fn arguments_come_from_a_file_too() {
+    let folder = std::env::temp_dir().join(format!("ferrox-protocol-{}", std::process::id()));
+    std::fs::write(
+        &folder,
+        r#"{"_ferrox_module": "a.b.echo", "text": "filed"}"#,
+    )
+    .unwrap();
+    let named = answer(&run(&[folder.to_str().unwrap()], ""));
+    let said = answer(&run(&["echo", folder.to_str().unwrap()], ""));
+    std::fs::remove_file(&folder).unwrap();
+    assert_eq!(named.0["msg"], "filed");
+    assert_eq!(said, named);
+}
+
+#[test]
+fn what_is_no_task_is_a_failure() {
+    for (words, input, reason) in [
+        (&["echo", "-"][..], "", "no JSON object"),
+        (&["echo", "-"], "{\"text\": ", "no JSON object"),
+        (&["echo", "-"], "[1]", "expected a JSON object"),
+        (&["echo", "/nowhere/args"], "", "/nowhere/args"),
+        (&["nonsense", "-"], "{}", "no module `nonsense`"),
+        (&["-"], "{}", "_ferrox_module"),
+        (&["spec", "nonsense"], "", "no module `nonsense`"),
+        (&[], "", "usage"),
+    ] {
+        let (answer, code) = answer(&run(words, input));
+        assert_eq!(code, Some(1), "{words:?} {input}");
+        assert_eq!(answer["failed"], true, "{words:?} {input}");
+        let msg = answer["msg"].as_str().unwrap();
+        assert!(msg.contains(reason), "{words:?} {input}: {msg}");
+    }
+}
+
+#[test]
+fn wrong_arguments_fail_with_ansibles_words() {
+    let (answer, code) = answer(&run(
+        &["echo", "-"],
+        r#"{"txt": 1, "_ansible_module_name": "ferrox.proxmox.echo", "_ansible_new": 1}"#,
+    ));
+    assert_eq!(code, Some(1));
+    assert_eq!(
+        answer["msg"],
+        "Unsupported parameters for (ferrox.proxmox.echo) module: txt. \
+         Supported parameters include: config, password, text."
+    );
+}
+
+#[test]
+fn secrets_do_not_come_out() {
+    let output = run(
+        &["echo", "-"],
+        r#"{"password": "hunter2", "text": "aHVudGVyMg==", "config": {"hunter2": "x hunter2"}}"#,
+    );
+    let (answer, _) = answer(&output);
+    assert_eq!(answer["warnings"], json!(["the password is ********"]));
+    assert_eq!(answer["config"], json!({"********": "x ********"}));
+    assert_eq!(answer["msg"], "********==");
+    let module_args = &answer["invocation"]["module_args"];
+    assert_eq!(
+        module_args["password"],
+        "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+    );
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("hunter2"));
+}
+
+#[test]
+fn a_panic_in_any_thread_is_an_answer_without_secrets() {
+    let output = run(&["panics", "-"], r#"{"password": "hunter2"}"#);
+    let (answer, code) = answer(&output);
+    assert_eq!(code, Some(1));
+    assert_eq!(answer["failed"], true);
+    assert_eq!(answer["failure"]["kind"], "internal");
+    let msg = answer["msg"].as_str().unwrap();
+    assert!(
+        msg.starts_with("internal error: broken by ******** ("),
+        "{msg}"
+    );
+}
+
+#[test]
+fn a_reader_that_went_away_is_no_panic() {
+    let mut child = command(&["echo", "-"]).spawn().unwrap();
+    drop(child.stdout.take());
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(br#"{"text": "unheard"}"#)
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+/// Starts a module that works until a signal, sends the signal when it is at
+/// work, and returns what it answers.
+fn interrupt(module: &str, signal: &str) -> (Value, Option<i32>) {
+    let mut child = command(&[module, "-"]).spawn().unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(br#"{"_ansible_ferrox_progress": true}"#)
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stderr.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    assert_eq!(line, "working\n");
+    let pid = child.id().to_string();
+    let sent = Command::new("kill").args([signal, &pid]).status().unwrap();
+    assert!(sent.success());
+    answer(&child.wait_with_output().unwrap())
+}
+
+#[test]
+fn a_module_that_is_interrupted_answers_by_itself() {
+    for signal in ["-TERM", "-INT"] {
+        let (answer, code) = interrupt("waits", signal);
+        assert_eq!(code, Some(1));
+        assert_eq!(answer["msg"], "interrupted while UPID:pve1:1 was running");
+    }
+}
+
+#[test]
+fn a_module_that_does_not_stop_is_answered_for() {
+    let (answer, code) = interrupt("stubborn", "-TERM");
+    assert_eq!(code, Some(1));
+    assert_eq!(answer["failure"]["kind"], "interrupted");
+}
+
+#[test]
+fn progress_is_shown_only_where_it_is_wanted() {
+    for (wanted, setting, shown) in [
+        (true, "", "half-way through ********\n"),
+        (true, "never", ""),
+        (false, "", ""),
+        (false, "always", "half-way through ********\n"),
+    ] {
+        let mut child = command(&["echo", "-"])
+            .env("FERROX_PROGRESS", setting)
+            .spawn()
+            .unwrap();
+        let input = json!({"_ansible_ferrox_progress": wanted, "password": "hunter2"});
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(input.to_string().as_bytes()).unwrap();
+        drop(stdin);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(
+            String::from_utf8_lossy(&output.stderr),
+            shown,
+            "{wanted} {setting}"
+        );
+    }
+}
+
+#[test]
+fn people_and_tools_get_text() {
+    let list = run(&["list"], "");
+    assert_eq!(
+        String::from_utf8_lossy(&list.stdout),
+        "echo\npanics\nwaits\nstubborn\n"
+    );
+    let spec: Value = serde_json::from_slice(&run(&["spec", "echo"], "").stdout).unwrap();
+    assert_eq!(
+        spec["argument_spec"]["password"],
+        json!({"type": "str", "no_log": true})
+    );
+    assert_eq!(spec["supports_check_mode"], true);
+    let version = run(&["--version"], "");
+    assert_eq!(String::from_utf8_lossy(&version.stdout), "ferrox 1.2.3\n");
+}
