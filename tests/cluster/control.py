@@ -56,7 +56,8 @@ class Control:
     def stats(self, body):
         log = [e for e in self.cluster.log if e["template"] != "/access/ticket"]
         kinds = Counter(f"{e['method']} {e['template'] or e['path']}" for e in log)
-        return {"requests": len(log), "logins": len(self.cluster.log) - len(log), "by_kind": dict(sorted(kinds.items())),
+        return {"requests": len(log), "logins": len(self.cluster.log) - len(log),
+                "by_kind": dict(sorted(kinds.items())),
                 "writes": sum(n for kind, n in kinds.items() if not kind.startswith("GET ")),
                 "connections": len({e["port"] for e in self.cluster.log})}
 
@@ -108,7 +109,7 @@ class Control:
 
     def helper(self, body, helper):
         helpers = {"lock-timeouts": self.lock_timeouts, "steal-vmid": self.steal_vmid,
-                   "offline": self.offline, "hang": self.hang}
+                   "offline": self.offline, "hang": self.hang, "hold-lock": self.hold_lock}
         helpers[helper](**body)
         return {}
 
@@ -124,7 +125,7 @@ class Control:
         """Another client creates a VM under the VMID of our next clone, just before it."""
         def steal(values):
             vmid = int(values["newid"])
-            vm = FakeVm(vmid, f"{name}-{vmid}", node=sorted(self.cluster.nodes)[0])
+            vm = FakeVm(vmid, f"{name}-{vmid}", node=min(self.cluster.nodes))
             self.cluster.vms.append(vm)
             if pool:
                 self.cluster._pool_join(pool, vmid)
@@ -133,6 +134,14 @@ class Control:
     def offline(self, node, offline=True):
         """Requests for the node answer 595; its guests lose name and status in /cluster/resources."""
         self.cluster.set_node_offline(node, offline)
+
+    def hold_lock(self, vmid, held=True):
+        """Somebody holds the config lock of a guest, until it is given back."""
+        guest = self.cluster.guest(vmid)
+        if held:
+            guest.lock_holder = "held by a test"
+        else:
+            self.cluster.release(guest, "held by a test")
 
     def hang(self, path, method="*", times=1):
         """Matching requests are never answered, until POST /reset."""

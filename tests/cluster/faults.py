@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Faults that a test asks for: refused requests, failing tasks, lost answers, other clients in the way."""
 
-import asyncio
 import re
 
 from aiohttp import web
 
+from .answers import error_answer
+
 LOCK_TIMEOUT = "can't lock file '/var/lock/qemu-server/lock-{0}.conf' - got timeout"
 CLONE = r"/nodes/[^/]+/qemu/\d+/clone"
+
+
+KEYS = {"method", "path", "times", "after", "status", "reason", "message", "errors", "html", "empty", "delay",
+        "seconds", "hang", "drop", "task", "first"}
 
 
 class Faults:
@@ -15,17 +20,15 @@ class Faults:
 
     A fault is a dict: method ("*" for any), path (a regular expression over the whole path below /api2/json), times
     (default 1; null: always), after (let so many matching requests pass first), and what happens: status with
-    reason/message/errors/html/empty, delay (PVE seconds), hang, drop ("before" | "during" | "after-effect"), or task.
+    reason, message, errors, html or empty; delay (PVE seconds) or seconds (real ones); hang; drop ("before" | "during"
+    | "after-effect"); task (see Tasks.task). `first` is a function that is called with the request's parameters.
     """
-
-    KEYS = {"method", "path", "times", "after", "status", "reason", "message", "errors", "html", "empty", "delay",
-            "hang", "drop", "task", "first"}
 
     def __init__(self):
         self.waiting = []
 
     def add(self, fault):
-        unknown = set(fault) - self.KEYS
+        unknown = set(fault) - KEYS
         if unknown or "path" not in fault or fault.get("drop") not in (None, "before", "during", "after-effect"):
             raise ValueError(f"not a fault: {fault} (unknown: {sorted(unknown)})")
         self.waiting.append({"method": "*", "times": 1, "after": 0, **fault, "regex": re.compile(fault["path"])})
@@ -64,10 +67,7 @@ def answer_of(fault):
     if fault.get("html"):
         html = fault["html"] if isinstance(fault["html"], str) else f"<html><body>{reason or status}</body></html>"
         return web.Response(status=status, reason=reason, text=html, content_type="text/html")
-    body = {"data": None, "message": (fault.get("message") or reason or "") + "\n"}
-    if fault.get("errors"):
-        body["errors"] = fault["errors"]
-    return web.json_response(body, status=status, reason=reason)
+    return error_answer(status, str(fault.get("message") or reason or ""), fault.get("errors"))
 
 
 async def lose(request, response=None):
@@ -82,8 +82,3 @@ async def lose(request, response=None):
     await part.write(body[: max(1, len(body) // 2)])
     request.transport.close()
     return part
-
-
-async def hang(cluster):
-    """Never answer; ends when the cluster stops or is reset."""
-    await cluster.released.wait()

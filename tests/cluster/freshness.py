@@ -2,11 +2,19 @@
 """What the lists know: /cluster/resources from the last statistics round, the lists of a node live."""
 
 import asyncio
+import random
+import time
 
 from fakepve import PveError
 
 # PVE seconds between two rounds.
 ROUND_SECS = 10
+
+
+def in_any_order(text):
+    """A comma list as a server that keeps it in a hash prints it."""
+    parts = text.split(",")
+    return ",".join(random.sample(parts, len(parts)))
 
 
 class Freshness:
@@ -25,7 +33,8 @@ class Freshness:
     def take_round(self):
         """The nodes report the name, state and sizes of their guests."""
         self.stale = {}
-        self.known = {guest.vmid: self._report(guest) for guest in (*self.vms, *self.cts) if self._is_online(guest.node)}
+        self.known = {guest.vmid: self._report(guest) for guest in (*self.vms, *self.cts)
+                      if self._is_online(guest.node)}
 
     async def rounds(self):
         while True:
@@ -51,11 +60,15 @@ class Freshness:
     def _own_routes_lists(self):
         return [("GET", "/cluster/resources", self._list_resources), ("GET", "/nodes", self._list_nodes),
                 ("GET", "/nodes/{node}/qemu", self._list_qemu), ("GET", "/version", self._read_version),
-                ("GET", "/nodes/{node}/version", self._read_version),
+                ("GET", "/nodes/{node}/version", self._read_version), ("GET", "/nodes/{node}/time", self._read_time),
                 ("GET", "/nodes/{node}/qemu/{vmid}/status/current", self._read_current)]
 
     async def _read_version(self, v, user):
         return {"version": self.version, "release": self.release_version, "repoid": "3c7d5a2f9b1e4d60"}
+
+    async def _read_time(self, v, user):
+        now = int(time.time() + self.clock_skew)
+        return {"time": now, "localtime": now, "timezone": "UTC"}
 
     # --------------------------------------------------------------------- /cluster/resources
 
@@ -93,7 +106,8 @@ class Freshness:
                         "status": "ok"} for node in self.nodes
                        if self.allowed(user, "/sdn/zones/localnetwork", "SDN.Audit")]
         if not self.time_scale and self.statistics == "auto":
-            self.take_round()
+            # After this answer, before the next one.
+            asyncio.get_running_loop().call_soon(self.take_round)
         return listed
 
     def _storage_resource(self, node, name):
@@ -104,7 +118,13 @@ class Freshness:
             return {"id": f"storage/{node}/{name}", "type": "storage", "node": node, "storage": name,
                     "status": "unknown", "shared": 1 if store.get("shared") else 0, "content": store.get("content", ""),
                     "plugintype": store.get("type", "dir")}
-        return super()._storage_resource(node, name)
+        item = super()._storage_resource(node, name)
+        item["content"] = in_any_order(item["content"])
+        return item
+
+    def _status_item(self, name, node, formats=False):
+        item = super()._status_item(name, node, formats)
+        return {**item, "content": in_any_order(item["content"])}
 
     def _node_list(self):
         return [{"node": name, "id": f"node/{name}", "type": "node", "level": "",

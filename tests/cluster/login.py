@@ -7,6 +7,8 @@ import time
 from fakepve import PveError
 from fakepve.server import params
 
+from .answers import Answered, json_answer
+
 TICKET_PATHS = ("/api2/json/access/ticket", "/api2/extjs/access/ticket")
 
 
@@ -62,15 +64,15 @@ class Login:
             user += "@" + str(v.get("realm") or "pam")
         challenge = v.get("tfa-challenge")
         if challenge is not None:
-            await self._second_factor(user, challenge, str(v.get("password", "")))
+            self._second_factor(user, challenge, str(v.get("password", "")))
         elif not self.check_password(user, v.get("password")):
-            await self._wrong_login()
+            raise self._wrong_login()
         elif self.accounts[user]["totp"] and v.get("password") not in self.tickets:
             if v.get("otp") is None:
                 return {"username": user, "NeedTFA": 1, "CSRFPreventionToken": secrets.token_hex(8),
                         "ticket": self._challenge(user)}
             if str(v["otp"]) != str(self.accounts[user]["totp"]):
-                await self._wrong_login()
+                raise self._wrong_login()
         ticket, csrf = self.issue_ticket(user)
         return {"ticket": ticket, "CSRFPreventionToken": csrf, "username": user, "clustername": self.cluster_name,
                 "cap": {area: dict.fromkeys(self.privileges_on(user, path), 1) for area, path in
@@ -82,11 +84,24 @@ class Login:
         self.challenges[text] = user
         return text
 
-    async def _second_factor(self, user, challenge, answer):
+    def _second_factor(self, user, challenge, answer):
         known = self.challenges.pop(challenge, None)
         if known != user or answer != f"totp:{self.accounts[user]['totp']}":
-            await self._wrong_login()
+            raise self._wrong_login()
 
-    async def _wrong_login(self):
-        await self.pause(self.refusal_secs)
-        raise PveError(401, "authentication failure")
+    @staticmethod
+    def _wrong_login():
+        # The one 401 with a body.
+        text = "authentication failure"
+        return Answered(json_answer({"data": None, "message": text + "\n"}, 401, text))
+
+    def _own_routes_password(self):
+        return [("PUT", "/access/password", self._set_password)]
+
+    async def _set_password(self, v, user):
+        """Everybody may change his own password by confirming the old one; root@pam any."""
+        if v["userid"] not in self.accounts:
+            raise PveError(500, f"no such user ('{v['userid']}')")
+        if user != "root@pam" and not self.check_password(user, v.get("confirmation-password")):
+            raise self._wrong_login()
+        self.accounts[v["userid"]]["password"] = v["password"]

@@ -36,6 +36,15 @@ class Permissions:
         """Forget what was worked out: a role, an entry, a pool's members or a user changed."""
         self._known_privileges.clear()
 
+    def _pool_leave(self, vmid):
+        """A guest is destroyed: its entries in the access list go with it."""
+        super()._pool_leave(vmid)
+        self.drop_entries(lambda key: key[0] == f"/vms/{vmid}")
+
+    async def _pool_delete(self, v, user):
+        await super()._pool_delete(v, user)
+        self.drop_entries(lambda key: key[0] == "/pool/" + v["poolid"])
+
     def _sync_pools(self):
         super()._sync_pools()
         self.access_changed()
@@ -47,7 +56,7 @@ class Permissions:
         roles = {}
         for level in ancestors(path):
             own, by_group = {}, {}
-            for (at, what, name, role), propagate in self._entries_at(level):
+            for (_, what, name, role), propagate in self._entries_at(level):
                 if level != path and not propagate:
                     continue
                 if what == kind and name == who:
@@ -111,6 +120,8 @@ class Permissions:
         if user == "root@pam" or (user is None and (perms or {}).get("user") == "world"):
             return
         ok, why = False, "user != root@pam"
+        if perms and perms.get("check", [""])[0] == "userid-group" and "create" not in perms["check"]:
+            self._account(values.get("userid"))
         if perms and "check" in perms:
             ok, why = self._check(user, perms["check"], values, declared)
         elif perms and perms.get("user") in ("all", "world"):
@@ -119,6 +130,8 @@ class Permissions:
             raise PveError(403, f"Permission check failed ({why})" if why else "Permission check failed")
 
     def _check(self, user, check, values, declared=None):
+        if check[0] == "userid-group" and "create" not in check and values.get("userid") not in self.accounts:
+            return False, ""
         if check[0] == "perm-modify":
             path = normal_path(str(values.get("path") or "/access"))
             wanted = self.may_grant_with(path)

@@ -39,7 +39,7 @@ class QemuClone:
             raise die(f"unable to find configuration file for VM {vmid} on node '{node}'")
         self.checked(source)
         old = self._clone_source(source, v.get("snapname"))
-        full = source.template == 0 if v.get("full") is None else bool(v["full"])
+        full = not source.template if v.get("full") is None else bool(v["full"])
         for name in ("storage", "format"):
             if v.get(name) and not full:
                 raise die(f"parameter '{name}' not allowed for linked clones")
@@ -114,7 +114,7 @@ class QemuClone:
 
     def _clone_rights(self, user, old, disks, storage, target):
         local = None
-        for volume, props in disks.values():
+        for volume, _ in disks.values():
             sid = volume_ref(volume)[0] if "cloudinit" in volume else storage or volume_ref(volume)[0]
             self.require(user, "/storage/" + sid, "Datastore.AllocateSpace")
             if not self.storages[sid].get("shared"):
@@ -146,6 +146,8 @@ class QemuClone:
             base = None if full else f"{vmid}/{name.split('/')[-1]}"
             kind = fmt or (known.get("format") if dest == sid else None)
             volid, _ = self._qm_alloc(dest, new.vmid, kind, size, linked_from=base)
+            if not full:
+                self._volumes_of(dest)[volume_ref(volid)[1]]["parent"] = volume
             config[key] = join_drive(volid, {**props, **({"size": format_size(size)} if size else {})})
         smbios = split_props("x," + str(config.get("smbios1", "")))[1]
         smbios["uuid"] = str(uuid.uuid4())
@@ -160,6 +162,17 @@ class QemuClone:
                 self._qm_free(split_drive(value)[0])
         if new in self.vms:
             self.vms.remove(new)
+
+    async def _qm_destroy(self, v, user):
+        vm = self.find(v["node"], v["vmid"])
+        ours = {split_drive(value)[0] for key, value in vm.config.items() if DRIVE_KEY.match(key)}
+        used = {volume.get("parent") for sid in self.storages for volume in self._volumes_of(sid).values()} & ours
+        if not used or vm.status == "running":
+            return await super()._qm_destroy(v, user)
+
+        async def body():
+            raise TaskError(f"base volume '{min(used)}' is still in use by linked cloned")
+        return await self.task(vm.node, "qmdestroy", vm.vmid, user, body, vm=vm)
 
     # --------------------------------------------------------------------------------- resize
 

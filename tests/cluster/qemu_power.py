@@ -41,7 +41,8 @@ class QemuPower:
 
         async def body():
             self.later(self.ha_delay, lambda: self._ha_acts(vm, verb))
-        return await self.task(vm.node, "ha" + verb, vm.vmid, user, body, log=[f"Requesting HA {verb} for VM {vm.vmid}"])
+        return await self.task(vm.node, "ha" + verb, vm.vmid, user, body,
+                               log=[f"Requesting HA {verb} for VM {vm.vmid}"])
 
     def _ha_acts(self, vm, verb):
         vm.ha_state = "started" if verb == "start" else "stopped"

@@ -59,7 +59,8 @@ def vm(vmid, name, node, storage="ceph", **more):
     """A VM with one disk of 10 GiB, a network card and a cloud-init drive."""
     config = {"ostype": "l26", "cores": 2, "sockets": 1, "memory": "2048", "cpu": "x86-64-v2-AES", "agent": "1",
               "scsihw": "virtio-scsi-single", "boot": "order=scsi0", "serial0": "socket", "vga": "serial0",
-              "scsi0": f"{storage}:vm-{vmid}-disk-0,discard=on,size=10G", "ide2": f"{storage}:vm-{vmid}-cloudinit,media=cdrom,size=4M",
+              "scsi0": f"{storage}:vm-{vmid}-disk-0,discard=on,size=10G",
+              "ide2": f"{storage}:vm-{vmid}-cloudinit,media=cdrom,size=4M",
               "net0": f"virtio={mac(vmid)},bridge=vmbr0", "smbios1": f"uuid=00000000-0000-4000-8000-{vmid:012d}",
               "vmgenid": f"00000000-0000-4000-9000-{vmid:012d}", "meta": "creation-qemu=10.1.2,ctime=1790000000",
               **more.pop("config", {})}

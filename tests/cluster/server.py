@@ -2,6 +2,7 @@
 """The cluster: fakepve with our mixins before it, and how it is set back to its seed."""
 
 import asyncio
+import re
 
 from fakepve import FakePve
 
@@ -44,6 +45,8 @@ class Cluster(Wire, Access, Users, Login, Permissions, QemuClone, QemuConfig, Qe
         self.time_scale = time_scale
         # PVE seconds: how long a refusal (401), a clone, a resize and the guest agent's start take.
         self.refusal_secs, self.clone_secs, self.resize_secs, self.agent_secs = 3, 2, 0.2, 5
+        # How far the nodes' clocks are ahead, in real seconds.
+        self.clock_skew = 0
         self.challenges = {}
         self.released = asyncio.Event()
         self.init_guests()
@@ -72,8 +75,11 @@ class Cluster(Wire, Access, Users, Login, Permissions, QemuClone, QemuConfig, Qe
             return {"check": ["perm", "/vms/{vmid}", ["VM.Monitor"]]}
         return info.get("permissions")
 
-    def only_other_major(self, template, method, values):
-        """Errors for parameters that the cluster's major version does not know."""
-        if self.major < 9 and template == TOKEN and method == "PUT":
-            return {key: UNKNOWN for key in ("regenerate", "delete") if key in values}
-        return {}
+    def errors_of(self, template, method, values, errors):
+        """The schema's errors as the cluster's major version finds and words them."""
+        if self.major >= 9:
+            return errors
+        if (method, template) == ("PUT", TOKEN):
+            errors = {**errors, **{key: UNKNOWN for key in ("regenerate", "delete") if key in values}}
+        return {key: re.sub("^missing property required by ('.*')$", r"missing property - \1 requires this property", text)
+                for key, text in errors.items()}

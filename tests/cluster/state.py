@@ -4,8 +4,8 @@
 Keys: nodes {name: {online}}, quorate, storages {name: options}, pools {name: {comment, guests, storages}},
 guests [{vmid, kind, name, node, status, template, lock, ha, pool, config, …}], roles {name: [privileges]},
 users {id: {password, enable, expire, totp, tokens: {id: {secret, privsep, expire}}}}, groups {name: {users}},
-acl [{path, type, ugid, roleid, propagate}], secs {clone, resize, agent, refusal, ha, shutdown, lock_wait},
-statistics ("auto" | "manual"), stale {vmid: {field: value}}.
+acl [{path, type, ugid, roleid, propagate}], secs {clone, resize, agent, refusal, ha, shutdown_timeout, lock_wait},
+statistics ("auto" | "manual"), stale {vmid: {field: value}}, clock_skew (real seconds).
 """
 
 import time
@@ -33,6 +33,7 @@ class State:
             del self.nodes["pve1"]
         self.quorate = data.get("quorate", self.quorate)
         self.statistics = data.get("statistics", self.statistics)
+        self.clock_skew = data.get("clock_skew", self.clock_skew)
         for name, secs in data.get("secs", {}).items():
             setattr(self, SECS[name], secs)
         for name, options in data.get("storages", {}).items():
@@ -109,7 +110,8 @@ class State:
         if entry.get("pending") is not None:
             guest.pending = dict(entry["pending"])
         if "pool" in entry:
-            self._pool_leave(guest.vmid)
+            for members in self.pools.values():
+                members.discard(guest.vmid)
             if entry["pool"]:
                 self._pool_join(entry["pool"], guest.vmid)
 
@@ -118,8 +120,9 @@ class State:
         for _, volume, props in drives_of(guest.config):
             sid, name = volume_ref(volume)
             if sid in self.storages and name:
+                size = parse_size(props.get("size") or 0) or 0
                 self._volumes_of(sid).setdefault(name, {
-                    "content": "images", "vmid": guest.vmid, "ctime": 0, "size": parse_size(props.get("size") or 0) or 0,
+                    "content": "images", "vmid": guest.vmid, "ctime": 0, "size": size,
                     "format": name.rpartition(".")[2] if "." in name else "raw"})
 
     # ----------------------------------------------------------------------------------- out

@@ -7,7 +7,9 @@ import time
 
 from fakepve import PveError, TaskError
 from fakepve.model import lock_timeout
-from fakepve.routing import param_error
+from fakepve.routing import param_error, split_list
+
+from .answers import Total
 
 # The ending that a fault wants for the task which the current request starts.
 TASK_FAULT = contextvars.ContextVar("task_fault", default=None)
@@ -32,7 +34,7 @@ class Tasks:
             vm.lock_released = vm.lock_released or asyncio.Event()
             try:
                 await asyncio.wait_for(vm.lock_released.wait(), left)
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 continue
         if shared:
             vm.shared_holders.add(holder)
@@ -119,18 +121,41 @@ class Tasks:
     def _own_routes_tasks(self):
         one = "/nodes/{node}/tasks/{upid}"
         return [("GET", one + "/status", self._read_task_status), ("GET", one + "/log", self._read_task_log),
-                ("DELETE", one, self._abort_task)]
+                ("DELETE", one, self._abort_task), ("GET", "/nodes/{node}/tasks", self._list_node_tasks),
+                ("GET", "/cluster/tasks", self._list_cluster_tasks)]
+
+    def _listed_tasks(self, user, node=None):
+        """The tasks a caller sees, newest first: his own, or all with Sys.Audit on the node."""
+        return [t for t in reversed(self.tasklog) if node in (None, t["node"])
+                and (self._task_owner(user, t) or self.allowed(user, "/nodes/" + t["node"], "Sys.Audit"))]
+
+    async def _list_node_tasks(self, v, user):
+        source, types = v.get("source") or "archive", split_list(v.get("typefilter"))
+        listed = []
+        for task in self._listed_tasks(user, v["node"]):
+            running = task["status"] == "running"
+            if (source == "active" and not running) or (source == "archive" and running):
+                continue
+            failed = not running and task["exitstatus"] != "OK"
+            if (v.get("vmid") is not None and task["id"] != str(v["vmid"])) or (v.get("errors") and not failed) \
+                    or (types and task["type"] not in types) or (v.get("since") or 0) > task["starttime"]:
+                continue
+            listed.append({**self._task_view(task, True), **({"status": "RUNNING"} if running else {})})
+        start = v.get("start") or 0
+        return Total(listed[start:start + (v.get("limit") or 50)], len(listed))
+
+    async def _list_cluster_tasks(self, v, user):
+        return [self._task_view(task, True) for task in self._listed_tasks(user)[:50]]
 
     def _visible_task(self, v, user, privilege="Sys.Audit"):
         parts = v["upid"].split(":")
         if len(parts) != 9 or parts[0] != "UPID" or parts[8]:
             raise param_error(upid="unable to parse worker upid")
-        owner = parts[7]
-        if owner not in (user, user.partition("!")[0]) and owner.partition("!")[0] != user:
-            self.require(user, "/nodes/" + v["node"], privilege)
         task = self.tasks.get(v["upid"])
         if task is None or task["node"] != v["node"]:
             raise param_error(upid="no such task")
+        if not self._task_owner(user, task):
+            self.require(user, "/nodes/" + v["node"], privilege)
         return task
 
     def _task_view(self, task, listing=False):
@@ -154,7 +179,7 @@ class Tasks:
         lines = self._visible_task(v, user)["log"]
         start = v.get("start") or 0
         page = [{"n": n + 1, "t": text} for n, text in enumerate(lines)][start:start + (v.get("limit") or 50)]
-        return self.with_total(page, len(lines))
+        return Total(page, len(lines))
 
     async def _abort_task(self, v, user):
         task = self._visible_task(v, user, "Sys.Modify")

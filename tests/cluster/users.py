@@ -60,6 +60,12 @@ class Users:
                 raise die(f"{fail}no such group '{name}'")
         return wanted
 
+    @staticmethod
+    def user_id_of(template, method, given):
+        """The server reads a new user's id before it checks the parameters, and dies of a bad one."""
+        if (method, template) == ("POST", "/access/users") and not USER_ID.fullmatch(str(given.get("userid", ""))):
+            raise die(f"value '{given.get('userid')}' does not look like a valid user name")
+
     # --------------------------------------------------------------------------------- users
 
     async def _users_list(self, v, user):

@@ -2,6 +2,7 @@
 """HTTP as pveproxy speaks it: how parameters are read, how errors and refusals look, lost answers."""
 
 import asyncio
+import email.utils
 import json
 import random
 import re
@@ -14,46 +15,16 @@ from fakepve import schema as pve_schema
 from fakepve.routing import param_error
 from fakepve.server import API, USER
 
-from .faults import answer_of, hang, lose
+from .answers import Answered, Total, error_answer, json_answer, text_answer
+from .faults import answer_of, lose
 from .tasks import TASK_FAULT
 
-CONTENT_TYPE = "application/json;charset=UTF-8"
 BODY_LIMIT = 512 * 1024
 # Path parameters that may hold slashes, which the schema's tree of segments cannot match.
-SLASHED = ((re.compile(r"(/nodes/[^/]+/storage/[^/]+/content)/(.+)"), "volume", "/nodes/{node}/storage/{storage}/content/{volume}"),
+SLASHED = ((re.compile(r"(/nodes/[^/]+/storage/[^/]+/content)/(.+)"), "volume",
+            "/nodes/{node}/storage/{storage}/content/{volume}"),
            (re.compile(r"(/pools)/(.+)"), "poolid", "/pools/{poolid}"))
 SECRETS = {"password", "cipassword", "new-password", "confirmation-password", "ticket", "otp", "tfa-challenge"}
-
-
-class Total:
-    """A list and the `total` that stands beside `data`."""
-
-    def __init__(self, data, total):
-        self.data, self.total = data, total
-
-
-class NotJson(Exception):
-    """A refusal whose body is plain text or nothing."""
-
-    def __init__(self, status, reason, text=""):
-        super().__init__(reason)
-        self.status, self.reason, self.text = status, reason, text
-
-
-def json_answer(body, status=200, reason=None):
-    return web.Response(body=json.dumps(body).encode(), status=status, reason=reason,
-                        headers={"Content-Type": CONTENT_TYPE})
-
-
-def error_answer(e):
-    """The answer of a PveError: its text is in the reason phrase and in the body."""
-    reason = e.message.splitlines()[0][:500]
-    if e.status in (401, 595, 596, 597, 599):
-        return web.Response(status=e.status, reason=reason)
-    body = {"data": None, "message": e.message.rstrip("\n") + "\n"}
-    if e.errors:
-        body["errors"] = e.errors
-    return json_answer(body, e.status, reason)
 
 
 def decode_form(text):
@@ -117,17 +88,12 @@ class Wire:
     def _raw(self):
         """fakepve's handlers that want the request itself."""
         node, qemu = "/nodes/{node}", "/nodes/{node}/qemu/{vmid}"
-        return {("PUT", "/access/password"): self._password, ("POST", "/access/ticket"): self._ticket,
+        return {("POST", "/access/ticket"): self._ticket,
                 ("GET", "/cluster/status"): self._cluster_status, ("GET", "/cluster/ceph/status"): self._ceph_status,
-                ("GET", node + "/tasks"): self._task_list,
                 ("POST", node + "/storage/{storage}/download-url"): self._download_url,
                 ("POST", node + "/storage/{storage}/upload"): self._upload,
                 ("POST", qemu + "/monitor"): self._monitor, ("POST", qemu + "/termproxy"): self._termproxy,
                 ("POST", qemu + "/vncproxy"): self._vncproxy, ("GET", qemu + "/vncwebsocket"): self._vncwebsocket}
-
-    @staticmethod
-    def with_total(data, total):
-        return Total(data, total)
 
     # ------------------------------------------------------------------------------- request
 
@@ -156,15 +122,16 @@ class Wire:
         fault = None
         try:
             if request.method == "PATCH":
-                raise NotJson(501, "Not Implemented")
+                raise text_answer(501, "Not Implemented")
             user = request[USER] = self._login_of(request, match)
             entry["user"] = user
             values = await self._parameters(request, entry)
             fault = self.faults.take(request.method, path, values)
             if fault:
                 await self.pause(fault.get("delay", 0))
+                await asyncio.sleep(fault.get("seconds", 0))
                 if fault.get("hang"):
-                    await hang(self)
+                    await self.released.wait()
                 if fault.get("drop") == "before":
                     return await lose(request)
                 if fault.get("first"):
@@ -173,12 +140,14 @@ class Wire:
                     return answer_of(fault)
             TASK_FAULT.set(fault.get("task") if fault else None)
             response = await self._respond(request, match, values, user)
-        except NotJson as e:
-            response = web.Response(status=e.status, reason=e.reason, text=e.text)
+        except Answered as e:
+            response = e.response
         except PveError as e:
-            if e.status == 401:
-                await self.pause(self.refusal_secs)
-            response = error_answer(e)
+            response = error_answer(e.status, e.message, e.errors)
+        if response.status == 401:
+            await self.pause(self.refusal_secs)
+        if self.clock_skew:
+            response.headers["Date"] = email.utils.formatdate(time.time() + self.clock_skew, usegmt=True)
         if fault and fault.get("drop"):
             return await lose(request, response if fault["drop"] == "during" else None)
         return response
@@ -201,26 +170,26 @@ class Wire:
         body = await request.read()
         if body and request.method in ("GET", "DELETE", "HEAD"):
             text = f"Unexpected content for method '{request.method}'"
-            raise NotJson(501, text, text)
+            raise text_answer(501, text, text)
         kind = request.content_type
         if kind == "multipart/form-data":
             entry["body"] = {"multipart": len(body)}
             return values
         if len(body) > BODY_LIMIT:
-            raise NotJson(501, "for data too large")
+            raise text_answer(501, "for data too large")
         if body and kind == "application/json":
             try:
                 sent = json.loads(body)
                 values.update(sent)
             except (ValueError, TypeError):
                 text = "malformed JSON string, neither tag, array, object, number, string or atom"
-                raise NotJson(500, text, text) from None
+                raise text_answer(500, text, text) from None
         elif body and kind == "application/x-www-form-urlencoded":
             sent = decode_form(body.decode(errors="replace"))
             values.update(sent)
         elif body:
             text = f"upload 'Content-Type '{kind}' not implemented"
-            raise NotJson(506, text, text)
+            raise text_answer(506, text, text)
         else:
             return values
         entry["body"] = redacted(sent)
@@ -248,10 +217,7 @@ class Wire:
                 return await self.handlers[key](checked, user)
         else:
             call = None
-        try:
-            data = await self.answer(request, match, values, user, call)
-        except (PveError, web.HTTPException, asyncio.CancelledError):
-            raise
+        data = await self.answer(request, match, values, user, call)
         if isinstance(data, web.StreamResponse):
             return data
         if isinstance(data, Total):
@@ -276,9 +242,10 @@ class Wire:
                                 "Name or service not known")
         if node is not None and not self.nodes[node].get("online", True):
             raise PveError(595, "No route to host")
+        self.user_id_of(match.template, request.method, given)
         values, errors = pve_schema.validate(spec, {k: v for k, v in given.items()
                                                     if k in declared or k not in match.params})
-        errors = {**errors, **self.only_other_major(match.template, request.method, values)}
+        errors = self.errors_of(match.template, request.method, values, errors)
         if errors:
             raise param_error(**errors)
         values.update((k, v) for k, v in match.params.items() if k not in declared)
