@@ -1,16 +1,25 @@
 //! `pveum_role`: a role, by `/access/roles`.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use ansible::{Args, Choice, Failure};
 use pve::access::roles::{Role, privileges};
 use pve::apply::Applied;
-use pve::{Call, Cluster, Plan, Planned, Step, Track, path};
+use pve::plan::{Lost, Probe, Verdict};
+use pve::{Call, Cluster, Path, Plan, Planned, Step, Track, path};
 use serde_json::{Map, Value, json};
 
 use crate::connection::Connection;
 use crate::fault;
 use crate::job::{Job, Report, Task};
+
+/// The server waits up to 10 s for its lock on `user.cfg`: a write that has not
+/// taken effect by then will not.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// More than a write needs that waits for the lock, is looked for and repeated.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// The options of `pveum_role`.
 #[derive(Args, Debug)]
@@ -113,20 +122,52 @@ fn plan(args: &RoleArgs, roles: &[Role]) -> Result<Plan, Failure> {
         (Some(before), Some(after)) if before != after => Some(Step::call(
             "change",
             "changed",
-            Call::put(of_role).with("privs", joined(after)),
+            Call::put(of_role.clone()).with("privs", joined(after)),
         )),
-        (Some(_), None) => Some(Step::call("remove", "removed", Call::delete(of_role))),
+        (Some(_), None) => Some(Step::call(
+            "remove",
+            "removed",
+            Call::delete(of_role.clone()),
+        )),
         _ => None,
     };
+    let step = step.map(|step| {
+        step.claims("user.cfg", 1)
+            .lost(look_up(of_role, after.clone()))
+            .within(LIMIT)
+    });
     Ok(Plan {
         tracks: step
             .into_iter()
-            .map(|step| Track::new("role", name, vec![step.claims("user.cfg", 1)]))
+            .map(|step| Track::new("role", name, vec![step]))
             .collect(),
         before: shown(name, before),
         after: shown(name, after.as_ref()),
         ..Plan::default()
     })
+}
+
+/// The role is as it shall be, or it is not: that tells whether a write took
+/// effect whose answer was lost. A second POST or DELETE would fail.
+fn look_up(of_role: Path, wanted: Option<BTreeSet<String>>) -> Lost {
+    let probe = Probe::get(Call::get(of_role), move |answer| {
+        let have = match answer {
+            Ok(privs) => privs
+                .as_object()
+                .map(|privs| privs.keys().cloned().collect()),
+            Err(error) if error.is_not_found() => None,
+            Err(error) => return Verdict::NotYet(error.to_string()),
+        };
+        if have == wanted {
+            Verdict::Holds(None)
+        } else {
+            Verdict::Absent
+        }
+    });
+    Lost::Look {
+        probe,
+        quiet: QUIET,
+    }
 }
 
 /// The names that the server keeps for itself, whether it has such a role or not.
