@@ -84,7 +84,7 @@ impl Desk {
         }));
     }
 
-    fn mask(&self, answer: &mut Map<String, Value>, reveals: &[(String, Secret)]) {
+    pub(super) fn mask(&self, answer: &mut Map<String, Value>, reveals: &[(String, Secret)]) {
         let mut mask = self.mask.lock().unwrap_or_else(PoisonError::into_inner);
         for (_, secret) in reveals {
             mask.add(secret.expose());

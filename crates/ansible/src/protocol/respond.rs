@@ -117,3 +117,6 @@ fn prepend<T: serde::Serialize>(map: &mut Map<String, Value>, key: &str, first: 
     }
     map.insert(key.into(), all.into());
 }
+
+#[cfg(test)]
+mod tests;
