@@ -1,0 +1,94 @@
+//! The rooms of the house and their doors: which crate may depend on which.
+
+#![expect(clippy::unwrap_used, reason = "a test may stop at what it does not expect")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Every crate of the workspace with those of its crates that it may use.
+/// `ansible` knows no Proxmox and `pve` knows no Ansible.
+const ROOMS: &[(&str, &[&str])] = &[
+    ("ansible", &["ansible-derive", "secret"]),
+    ("ansible-derive", &[]),
+    ("binaries", &["ansible", "modules"]),
+    ("ferrox", &["ansible", "modules"]),
+    ("modules", &["ansible", "pve", "secret"]),
+    ("pve", &["secret"]),
+    ("secret", &[]),
+    ("xtask", &["ansible", "modules"]),
+];
+
+/// Libraries that open sockets, and the one room that may use them.
+const SOCKETS: &[&str] = &[
+    "hyper",
+    "hyper-util",
+    "reqwest",
+    "rustls",
+    "socket2",
+    "tokio",
+    "ureq",
+];
+
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version=1", "--no-deps", "--offline"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let name = |value: &Value| value["name"].as_str().unwrap().to_owned();
+    let packages = metadata["packages"].as_array().unwrap();
+    packages
+        .iter()
+        .map(|package| {
+            let dependencies = package["dependencies"].as_array().unwrap();
+            // What a crate's tests use is no part of the house.
+            let used = dependencies.iter().filter(|entry| entry["kind"] != "dev");
+            (name(package), used.map(name).collect())
+        })
+        .collect()
+}
+
+#[test]
+fn a_room_uses_only_the_rooms_that_it_may_know() {
+    let rooms: BTreeMap<&str, &[&str]> = ROOMS.iter().copied().collect();
+    let dependencies = dependencies();
+    assert!(
+        dependencies.keys().eq(rooms.keys()),
+        "{:?}",
+        dependencies.keys()
+    );
+    for (room, uses) in &dependencies {
+        let inner: Vec<&str> = uses
+            .iter()
+            .map(String::as_str)
+            .filter(|name| rooms.contains_key(name))
+            .collect();
+        let may = rooms[room.as_str()];
+        assert!(
+            inner.iter().all(|name| may.contains(name)),
+            "{room} uses {inner:?}, it may use {may:?}"
+        );
+    }
+}
+
+#[test]
+fn only_pve_has_what_opens_sockets() {
+    for (room, uses) in dependencies() {
+        let sockets: Vec<&String> = uses
+            .iter()
+            .filter(|name| SOCKETS.contains(&name.as_str()))
+            .collect();
+        assert!(
+            room == "pve" || sockets.is_empty(),
+            "{room} uses {sockets:?}"
+        );
+    }
+}
