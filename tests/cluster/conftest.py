@@ -50,8 +50,8 @@ class Client:
     def exit_status(self, answer, user="root@pam!ferrox"):
         """The exit status of the task whose UPID an answer holds, once it has ended."""
         assert answer.status == 200, (answer.status, answer.reason, answer.errors)
-        upid = answer.data
-        return until(lambda: self("GET", f"/nodes/{upid.split(':')[1]}/tasks/{upid}/status", user).data.get("exitstatus"))
+        path = f"/nodes/{answer.data.split(':')[1]}/tasks/{answer.data}/status"
+        return until(lambda: self("GET", path, user).data.get("exitstatus"))
 
     def log_of(self, answer):
         upid = answer.data

@@ -109,7 +109,8 @@ class Control:
 
     def helper(self, body, helper):
         helpers = {"lock-timeouts": self.lock_timeouts, "steal-vmid": self.steal_vmid,
-                   "offline": self.offline, "hang": self.hang, "hold-lock": self.hold_lock}
+                   "offline": self.offline, "hang": self.hang, "hold-lock": self.hold_lock,
+                   "revoke-tickets": self.cluster.revoke_tickets}
         helpers[helper](**body)
         return {}
 

@@ -31,8 +31,6 @@ class Guests(list):
         for name, value in EXTRAS.items():
             if not hasattr(guest, name):
                 setattr(guest, name, value)
-        if guest.status == "running" and not guest.started_at:
-            guest.started_at = time.time()
         self.by_vmid[guest.vmid] = guest
         super().append(guest)
 

@@ -47,8 +47,10 @@ class Service:
 
     def facts(self):
         """What a client needs to know, as one JSON-able dict."""
-        return {"url": self.cluster.url, "host": self.host, "port": self.cluster.port, "ca_path": self.ca_path,
-                "fingerprint": self.fingerprint, "control_url": f"http://127.0.0.1:{self.control.port}",
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return {"url": f"https://{host}:{self.cluster.port}", "host": self.host, "port": self.cluster.port,
+                "ca_path": self.ca_path, "fingerprint": self.fingerprint,
+                "control_url": f"http://127.0.0.1:{self.control.port}",
                 "root_password": "secret", "api_user": "ansible@pam", "api_token_id": "mms",
                 "api_token_secret": seeds.SECRET}
 
@@ -110,7 +112,7 @@ class FakeCluster:
         return self.control("POST", "/faults", fault)
 
     def help(self, helper, **arguments):
-        """lock-timeouts, steal-vmid, offline or hang."""
+        """lock-timeouts, steal-vmid, offline, hang, hold-lock or revoke-tickets."""
         return self.control("POST", f"/faults/{helper}", arguments)
 
     def state(self):

@@ -11,6 +11,8 @@ from fakepve.routing import die, param_error, split_list
 
 # The server waits this long for the lock on the source and on the new VMID, in seconds.
 SOURCE_LOCK_WAIT = 1
+# Storages whose linked volumes are called base-9000-disk-0/vm-300-disk-0.
+BASE_IN_NAME = ("rbd", "zfspool")
 
 
 class QemuClone:
@@ -147,7 +149,7 @@ class QemuClone:
             kind = fmt or (known.get("format") if dest == sid else None)
             volid, _ = self._qm_alloc(dest, new.vmid, kind, size, linked_from=base)
             if not full:
-                self._volumes_of(dest)[volume_ref(volid)[1]]["parent"] = volume
+                volid = self._linked(volid, volume)
             config[key] = join_drive(volid, {**props, **({"size": format_size(size)} if size else {})})
         smbios = split_props("x," + str(config.get("smbios1", "")))[1]
         smbios["uuid"] = str(uuid.uuid4())
@@ -155,6 +157,21 @@ class QemuClone:
         if config.get("vmgenid"):
             config["vmgenid"] = str(uuid.uuid4())
         new.config = {**config, "lock": "clone"}
+
+    def _linked(self, volid, base):
+        """The id of a linked volume; RBD and ZFS name the base image before it."""
+        sid, name = volume_ref(volid)
+        volumes = self._volumes_of(sid)
+        volume = volumes.pop(name)
+        if self.storages[sid].get("type") in BASE_IN_NAME:
+            name = f"{volume_ref(base)[1].rpartition('/')[2]}/{name}"
+        volumes[name] = {**volume, "parent": base}
+        return f"{sid}:{name}"
+
+    def _parse_volname(self, store, volname):
+        if store.get("type") in BASE_IN_NAME:
+            volname = volname.rpartition("/")[2]
+        return super()._parse_volname(store, volname)
 
     def _drop_clone(self, new):
         for key, value in new.config.items():

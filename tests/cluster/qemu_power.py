@@ -14,7 +14,12 @@ class QemuPower:
 
     def _own_routes_power(self):
         base = "/nodes/{node}/qemu/{vmid}/status/"
-        return [("POST", base + action, getattr(self, "_vm_" + action)) for action in ACTIONS]
+        return [("GET", "/cluster/ha/resources", self._ha_resources),
+                *(("POST", base + action, getattr(self, "_vm_" + action)) for action in ACTIONS)]
+
+    async def _ha_resources(self, v, user):
+        return [{"sid": f"{'vm' if guest in self.vms else 'ct'}:{guest.vmid}", "state": guest.ha_state,
+                 "type": "vm" if guest in self.vms else "ct"} for guest in (*self.vms, *self.cts) if guest.ha_managed]
 
     def _now_running(self, vm):
         vm.apply_pending()

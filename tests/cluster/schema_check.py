@@ -3,7 +3,7 @@
 
 from fakepve import schema
 
-from .wire import Wire, decode_form
+from .wire import Wire, below_format, decode_form
 
 # Uploads are multipart, which the log does not keep.
 UNCHECKED = {("POST", "/nodes/{node}/storage/{storage}/upload")}
@@ -14,7 +14,7 @@ def violations(log):
     found = []
     for entry in log:
         raw, _, query = entry["path"].partition("?")
-        match = Wire.match(raw[raw.index("/", 6):] if raw.count("/") > 2 else "")
+        match = Wire.match(below_format(raw))
         info = match and match.methods.get(entry["method"])
         if info is None:
             found.append({"method": entry["method"], "path": entry["path"], "errors": {"": "no such path or method"}})

@@ -81,5 +81,5 @@ class Cluster(Wire, Access, Users, Login, Permissions, QemuClone, QemuConfig, Qe
             return errors
         if (method, template) == ("PUT", TOKEN):
             errors = {**errors, **{key: UNKNOWN for key in ("regenerate", "delete") if key in values}}
-        return {key: re.sub("^missing property required by ('.*')$", r"missing property - \1 requires this property", text)
+        return {key: re.sub("^missing property required by (.*)$", r"missing property - \1 requires this property", text)
                 for key, text in errors.items()}

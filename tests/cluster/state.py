@@ -83,6 +83,7 @@ class State:
             if not entry.get("name") and entry.get("kind") != "lxc":
                 guest.config.pop("name", None)
             self._register_disks(guest)
+            self._long_up(guest)
         else:
             self._change_guest(guest, entry, config)
         if "ha" in entry:
@@ -102,7 +103,7 @@ class State:
         if "status" in entry:
             guest.status = entry["status"]
             guest.qmpstatus = entry["status"]
-            guest.started_at = time.time() if guest.status == "running" else None
+            self._long_up(guest)
         if "lock" in entry:
             self._qm_lock(guest, entry["lock"])
         if "node" in entry:
@@ -114,6 +115,11 @@ class State:
                 members.discard(guest.vmid)
             if entry["pool"]:
                 self._pool_join(entry["pool"], guest.vmid)
+
+    @staticmethod
+    def _long_up(guest):
+        """What runs in a seed or a patch has been running for a day, so its agent is up."""
+        guest.started_at = time.time() - 86400 if guest.status == "running" else None
 
     def _register_disks(self, guest):
         """A seeded guest's disks are volumes of their storages, so that new names do not meet them."""

@@ -74,6 +74,8 @@ def test_version_8_knows_vm_monitor_and_not_the_agent_privileges():
         assert ask("GET", "/version").data["version"].startswith("8.4.")
         assert ask("POST", "/access/roles", roleid="Eight", privs="VM.Monitor").status == 200
         assert ask("POST", "/access/roles", roleid="Nine", privs="VM.GuestAgent.Audit").status == 400
+        assert ask("PUT", "/access/roles/Eight", append=1).errors == {
+            "privs": "missing property - 'append' requires this property"}
         assert len(ask("GET", "/access/roles/Administrator").data) == 42
         agent = ask("GET", "/nodes/pve1/qemu/101/agent/network-get-interfaces", "prov@pve!mms")
         assert agent.reason == "Permission check failed (/vms/101, VM.Monitor)"

@@ -210,6 +210,20 @@ def test_a_held_config_lock_is_waited_for_in_vain(ask, fake):
     assert ask("PUT", VM.format(100) + "/config", tags="x").status == 200
 
 
+def test_without_quorum_nothing_is_written(ask, fake):
+    fake.patch(quorate=False)
+    assert ask("POST", "/access/roles", roleid="MMS").reason == "cluster not ready - no quorum?"
+    assert ask("POST", VM.format(100) + "/status/stop").status == 500
+    assert [e["quorate"] for e in ask("GET", "/cluster/status").data if e["type"] == "cluster"] == [0]
+
+
+def test_revoked_tickets_are_refused(ask, fake):
+    cookie = {"Cookie": f"PVEAuthCookie={ask.login('root@pam', 'secret').data['ticket']}"}
+    assert ask("GET", "/version", headers=cookie).status == 200
+    fake.help("revoke-tickets")
+    assert ask("GET", "/version", headers=cookie).reason == "permission denied - invalid PVE ticket"
+
+
 def test_the_date_can_be_wrong(ask, fake):
     now = ask("GET", "/nodes/pve1/time").data["time"]
     fake.patch(clock_skew=3600)

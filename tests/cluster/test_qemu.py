@@ -26,7 +26,7 @@ def pending(ask, vmid):
 def test_a_linked_clone_has_new_addresses_and_its_own_disks(ask):
     assert ask.exit_status(ask("POST", CLONE, newid=300, name="web-1", description="x", pool="web")) == "OK"
     old, new = config(ask, 9000), config(ask, 300)
-    assert new["scsi0"] == "ceph:vm-300-disk-0,discard=on,size=3G"
+    assert new["scsi0"] == "ceph:base-9000-disk-0/vm-300-disk-0,discard=on,size=3G"
     assert new["ide2"].startswith("ceph:vm-300-cloudinit,")
     for key in ("net0", "smbios1", "vmgenid"):
         assert new[key] != old[key]
@@ -124,6 +124,13 @@ def test_new_disks_are_allocated_and_new_cards_get_an_address(ask):
     ask("PUT", "/nodes/pve2/qemu/102/config", delete="scsi5")
     now = ask("GET", "/nodes/pve2/qemu/102/config").data
     assert "scsi5" not in now and now["unused0"] == "local-lvm:vm-102-disk-0"
+
+
+def test_an_option_of_a_linked_disk_can_be_changed(ask):
+    ask("POST", CLONE, newid=300)
+    disk = "ceph:base-9000-disk-0/vm-300-disk-0"
+    assert ask("PUT", VM.format(300) + "/config", "prov@pve!mms", scsi0=f"{disk},ssd=1").status == 200
+    assert config(ask, 300)["scsi0"] == f"{disk},size=3G,ssd=1"
 
 
 def test_a_running_guest_takes_some_keys_at_once_and_keeps_others_pending(ask):

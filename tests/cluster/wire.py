@@ -13,13 +13,15 @@ from aiohttp import web
 from fakepve import PveError
 from fakepve import schema as pve_schema
 from fakepve.routing import param_error
-from fakepve.server import API, USER
+from fakepve.server import USER
 
 from .answers import Answered, Total, error_answer, json_answer, text_answer
 from .faults import answer_of, lose
 from .tasks import TASK_FAULT
 
 BODY_LIMIT = 512 * 1024
+# What is written to the cluster's file system at once, and so not without quorum.
+KEPT_IN_ETC_PVE = ("/access/roles", "/access/acl", "/access/users", "/access/groups", "/pools", "/storage")
 # Path parameters that may hold slashes, which the schema's tree of segments cannot match.
 SLASHED = ((re.compile(r"(/nodes/[^/]+/storage/[^/]+/content)/(.+)"), "volume",
             "/nodes/{node}/storage/{storage}/content/{volume}"),
@@ -42,6 +44,11 @@ def decode_form(text):
     return out
 
 
+def below_format(raw_path):
+    """The API's own path, without /api2/json or /api2/extjs."""
+    return raw_path.removeprefix("/api2/json").removeprefix("/api2/extjs") or "/"
+
+
 def redacted(values):
     return {k: "********" if k in SECRETS and v not in (None, "") else v for k, v in values.items()}
 
@@ -54,7 +61,7 @@ class Wire:
         for prefix in ("/api2/json", "/api2/extjs"):
             app.router.add_route("*", prefix + "/{tail:.*}", self._serve)
             app.router.add_route("*", prefix, self._serve)
-        self.handlers = self._collect()
+        self.handlers, self.raw_handlers = self._collect(), self._raw()
         return app
 
     async def start(self, certfile, keyfile):
@@ -112,7 +119,7 @@ class Wire:
         return found
 
     async def _serve(self, request):
-        raw_path = request.rel_url.raw_path[request.path.index("/", 6):]
+        raw_path = below_format(request.rel_url.raw_path)
         path = urllib.parse.unquote(raw_path)
         match = self.match(raw_path)
         peer = request.transport.get_extra_info("peername") if request.transport else None
@@ -200,13 +207,15 @@ class Wire:
     async def _respond(self, request, match, values, user):
         info = match and match.methods.get(request.method)
         if info is None:
-            raise PveError(501, f"Method '{request.method} {request.path[len(API):]}' not implemented")
+            raise PveError(501, f"Method '{request.method} {below_format(request.path)}' not implemented")
         if user and "!" in user and info.get("allowtoken") in (0, "0"):
-            where = request.path[len(API):]
+            where = below_format(request.path)
             raise PveError(403, f"Permission check failed (URI '{where}' not available with API token, need proper "
                                 "ticket.\n)")
         key = (request.method, match.template)
-        raw = self._raw().get(key)
+        raw = self.raw_handlers.get(key)
+        if request.method != "GET" and match.template.startswith(KEPT_IN_ETC_PVE):
+            self.need_quorum()
         if raw is not None:
             request.match_info.update(match.params)
 
