@@ -121,7 +121,7 @@ impl<'a> OptionField<'a> {
         quote! {
             let mut option = ::ansible::args::option::<#ty>(#name, &[#(#paragraphs),*]);
             #(option.#settings;)*
-            spec.options.push(option);
+            spec.put(option);
         }
     }
 

@@ -32,6 +32,10 @@
 //! `removed_in_version = "…"`, `removed_at_date = "…"` and
 //! `removed_from_collection = "…"`.
 //!
+//! `flatten` merges another struct's options and rules. A field beside it that
+//! has the name of one of those options takes its place: so a module gives a
+//! shared option another default.
+//!
 //! `#[args(…)]` takes `mutually_exclusive([…], …)`, `required_together([…], …)`,
 //! `required_one_of([…], …)`, `required_if(key = "…", value = …, all = […])`
 //! (or `any`), `required_by(key = "…", requires = […])` and

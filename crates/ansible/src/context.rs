@@ -31,9 +31,11 @@ pub struct Context {
     /// Whether progress lines are wanted.
     pub show_progress: bool,
     /// Options that are unknown are no error if nothing else is wrong.
-    pub(crate) ignore_unknown: bool,
-    pub(crate) interrupted: Arc<AtomicBool>,
-    pub(crate) mask: Arc<Mutex<Mask>>,
+    pub ignore_unknown: bool,
+    /// The flag that SIGTERM and SIGINT raise.
+    pub interrupted: Arc<AtomicBool>,
+    /// What is masked in all output.
+    pub mask: Arc<Mutex<Mask>>,
 }
 
 impl Context {

@@ -169,10 +169,18 @@ impl Spec {
         self.options.iter().find(|option| option.name == name)
     }
 
-    /// The same, to change it: a module that shares options may want another
-    /// default than its peers.
+    /// The same, to change it.
     pub fn option_mut(&mut self, name: &str) -> Option<&mut Opt> {
         self.options.iter_mut().find(|option| option.name == name)
+    }
+
+    /// Adds an option, in the place of one of the same name if there is one: a
+    /// module may declare anew what it shares with others.
+    pub fn put(&mut self, option: Opt) {
+        match self.option_mut(&option.name) {
+            Some(place) => *place = option,
+            None => self.options.push(option),
+        }
     }
 
     /// Adds the options and rules of another spec; an option that is already

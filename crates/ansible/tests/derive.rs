@@ -234,3 +234,41 @@ fn a_spec_that_contradicts_itself_is_told() {
     );
     assert_eq!(GuestArgs::spec().problems().len(), 1);
 }
+
+#[test]
+fn a_field_takes_the_place_of_a_flattened_option() {
+    #[derive(Args)]
+    struct Override {
+        #[arg(flatten)]
+        connection: Connection,
+        /// Another default.
+        #[arg(default = "localhost")]
+        api_host: String,
+    }
+    assert!(Override::spec().problems().is_empty());
+    let args = Override::parse(Map::new()).unwrap();
+    assert_eq!(args.api_host, "localhost");
+    assert_eq!(args.connection.api_host, "localhost");
+}
+
+#[test]
+fn a_dictionary_may_have_values_of_one_type() {
+    #[derive(Args)]
+    struct Disks {
+        /// Sizes by slot.
+        disks: BTreeMap<String, u32>,
+    }
+    assert_eq!(
+        Disks::spec().to_json()["argument_spec"],
+        json!({"disks": {"type": "dict"}})
+    );
+    let args = Disks::parse(arguments(json!({"disks": {"scsi0": 40}}))).unwrap();
+    assert_eq!(args.disks["scsi0"], 40);
+    let error = Disks::parse(arguments(json!({"disks": {"scsi0": "big"}})))
+        .err()
+        .unwrap();
+    assert_eq!(
+        error.to_string(),
+        "value of disks.scsi0 must be a whole number, got: a text"
+    );
+}

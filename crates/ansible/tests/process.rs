@@ -13,14 +13,18 @@ use std::process::{Command, Output, Stdio};
 use serde_json::{Value, json};
 
 /// Cargo builds examples next to the folder of the tests.
-fn executable() -> PathBuf {
+fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let folder = test.parent().unwrap().parent().unwrap().join("examples");
-    folder.join("modules")
+    folder.join(name)
 }
 
 fn command(words: &[&str]) -> Command {
-    let mut command = Command::new(executable());
+    command_of("modules", words)
+}
+
+fn command_of(executable: &str, words: &[&str]) -> Command {
+    let mut command = Command::new(example(executable));
     command
         .args(words)
         .env_remove("FERROX_PROGRESS")
@@ -31,7 +35,11 @@ fn command(words: &[&str]) -> Command {
 }
 
 fn run(words: &[&str], input: &str) -> Output {
-    let mut child = command(words).spawn().unwrap();
+    output(command(words), input)
+}
+
+fn output(mut command: Command, input: &str) -> Output {
+    let mut child = command.spawn().unwrap();
     // A process that refuses its command line does not read its input.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     child.wait_with_output().unwrap()
@@ -228,4 +236,16 @@ fn people_and_tools_get_text() {
     assert_eq!(spec["supports_check_mode"], true);
     let version = run(&["--version"], "");
     assert_eq!(String::from_utf8_lossy(&version.stdout), "ferrox 1.2.3\n");
+}
+
+#[test]
+fn an_executable_of_one_module_takes_its_arguments_anyhow() {
+    for words in [&["-"][..], &[]] {
+        let (answer, code) = answer(&output(command_of("single", words), "{}"));
+        assert_eq!((answer["msg"].as_str(), code), (Some("alone"), Some(0)));
+    }
+    let (answer, code) = answer(&output(command_of("single", &["/nowhere"]), ""));
+    assert_eq!((answer["failed"].as_bool(), code), (Some(true), Some(1)));
+    let version = output(command_of("single", &["--version"]), "");
+    assert_eq!(String::from_utf8_lossy(&version.stdout), "single 1.2.3\n");
 }

@@ -170,15 +170,22 @@ impl FromValue for Value {
     }
 }
 
-impl FromValue for BTreeMap<String, Value> {
+impl<T: FromValue> FromValue for BTreeMap<String, T> {
+    /// A dictionary whose keys are the user's own; an argument spec has no
+    /// words for the type of its values, only for their secrecy.
     fn describe(option: &mut Opt) {
+        let mut value = Opt::default();
+        T::describe(&mut value);
         option.kind = Kind::Dict;
+        option.no_log = value.no_log;
     }
 
     fn from_value(value: &Value) -> Result<Self, ArgsError> {
         let map = value.as_object();
         let map = map.ok_or_else(|| ArgsError::new("a dictionary", kind_of(value)))?;
-        Ok(map.clone().into_iter().collect())
+        map.keys()
+            .map(|key| Ok((key.clone(), read(map, key)?)))
+            .collect()
     }
 
     fn absent() -> Option<Self> {

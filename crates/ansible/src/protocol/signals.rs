@@ -17,13 +17,13 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// Raises the flag at the first signal. If the module has not answered by the
 /// end of the grace period, answers in its place and ends the process. Should
-/// the system refuse all this, a signal ends the process as it always did.
+/// the system refuse any of this, the module runs without.
 pub(super) fn watch(desk: &Arc<Desk>, interrupted: &Arc<AtomicBool>) {
     let Ok(mut signals) = listen(interrupted) else {
         return;
     };
     let desk = Arc::clone(desk);
-    std::thread::spawn(move || {
+    let _ = std::thread::Builder::new().spawn(move || {
         if signals.read_exact(&mut [0]).is_err() {
             return;
         }
