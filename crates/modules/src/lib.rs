@@ -7,6 +7,7 @@
 pub mod access;
 pub mod connection;
 pub mod fault;
+pub mod guests;
 pub mod job;
 
 use ansible::Module;

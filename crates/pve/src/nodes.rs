@@ -1,3 +1,4 @@
 //! `/nodes/{node}`: what one node tells.
 
 pub mod guest;
+pub mod reach;

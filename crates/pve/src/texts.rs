@@ -26,6 +26,8 @@ pub enum Matched {
     ShutdownTimeout,
     /// The guest agent does not answer (yet).
     AgentNotRunning,
+    /// The guest agent did not answer in time.
+    AgentTimeout,
     /// The guest's configuration has no `agent`.
     AgentNotConfigured,
     /// The configuration was changed in between.
@@ -96,6 +98,11 @@ const TABLE: &[Pattern] = &[
     // PVE::QemuServer: "VM 100 not running"; PVE::LXC: "CT 200 not running".
     pattern(&["VM ", " not running"], Matched::NotRunning),
     pattern(&["CT ", " not running"], Matched::NotRunning),
+    // PVE::QMPClient: "VM 100 qmp command 'guest-ping' failed - got timeout".
+    pattern(
+        &["qmp command 'guest-", "got timeout"],
+        Matched::AgentTimeout,
+    ),
     // PVE::QemuServer::vm_stop: "VM quit/powerdown failed - got timeout".
     pattern(&["VM quit/powerdown failed"], Matched::ShutdownTimeout),
     // PVE::LXC::vm_stop: lxc-stop's own text when the time is over.
@@ -193,6 +200,10 @@ mod tests {
                 Matched::ShutdownTimeout,
             ),
             ("QEMU guest agent is not running", Matched::AgentNotRunning),
+            (
+                "VM 100 qmp command 'guest-ping' failed - got timeout",
+                Matched::AgentTimeout,
+            ),
         ];
         for (text, means) in cases {
             assert_eq!(matched(text), Some(means), "{text}");

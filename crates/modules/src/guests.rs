@@ -1,0 +1,3 @@
+//! Guests: virtual machines and containers.
+
+pub mod wait;

@@ -1,0 +1,376 @@
+//! Whether a guest can be reached: `status/current`, `agent/*` of virtual
+//! machines, `interfaces` of containers; as probes, for steps that wait.
+
+use std::net::IpAddr;
+
+use serde_json::Value;
+
+use crate::call::{Call, Path};
+use crate::error::Error;
+use crate::nodes::guest::{GuestKind, Status, live_from};
+use crate::plan::{Ask, Probe, Verdict};
+use crate::task;
+use crate::texts::Matched;
+
+/// Interfaces that guests make for themselves: nobody reaches them from outside.
+const INNER: [&str; 9] = [
+    "docker", "br-", "veth", "virbr", "podman", "cni", "flannel", "cali", "lxcbr",
+];
+
+/// Holds when the guest runs; binds `value` then.
+pub fn running(guest: &Path, value: Option<String>) -> Probe {
+    Probe::get(
+        Call::get(guest.join("status").join("current")),
+        move |answer| match answer {
+            Ok(data) => match live_from(data).map(|live| live.status) {
+                Some(Status::Running) => Verdict::Holds(value.clone()),
+                Some(status) => Verdict::NotYet(format!("it is {}", status.as_str())),
+                None => Verdict::NotYet("its status is not known".to_owned()),
+            },
+            Err(error) => not_yet(error),
+        },
+    )
+}
+
+/// Holds when the guest agent of a virtual machine answers.
+///
+/// `agent/ping` would be a POST; `agent/info` asks the agent just as well.
+pub fn agent_answers(guest: &Path) -> Probe {
+    Probe::get(
+        Call::get(guest.join("agent").join("info")),
+        |answer| match answer {
+            Ok(_) => Verdict::Holds(None),
+            Err(error) => not_yet(error),
+        },
+    )
+}
+
+/// Which addresses a probe binds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// All that others can reach, with commas in between, IPv4 first.
+    All,
+    /// The first of them.
+    First,
+}
+
+/// Holds when the guest tells an address that others can reach: of the interface
+/// with this MAC address, or where none is known with that of its `net0`. Loopback
+/// and link-local addresses never count, interfaces of Docker and the like only
+/// when they bear that MAC address.
+pub fn address(guest: &Path, kind: GuestKind, mac: Option<&str>, which: Which) -> Probe {
+    let interfaces = match kind {
+        GuestKind::Qemu => guest.join("agent").join("network-get-interfaces"),
+        GuestKind::Lxc => guest.join("interfaces"),
+    };
+    let mut asks = vec![Ask::Get(Call::get(interfaces))];
+    if mac.is_none() {
+        asks.push(Ask::Get(Call::get(guest.join("config"))));
+    }
+    let mac = mac.map(str::to_owned);
+    Probe::new(asks, move |answers| {
+        let of_config = || answers.get(1)?.as_ref().ok()?.get("net0")?.as_str();
+        let mac = mac.clone().or_else(|| of_config().and_then(mac_of));
+        match &answers[0] {
+            Ok(data) => {
+                let mut texts = addresses(data, mac.as_deref())
+                    .into_iter()
+                    .map(|address| address.to_string());
+                let found = match which {
+                    Which::All => texts.collect::<Vec<_>>().join(","),
+                    Which::First => texts.next().unwrap_or_default(),
+                };
+                if found.is_empty() {
+                    Verdict::NotYet("it has no address yet".to_owned())
+                } else {
+                    Verdict::Holds(Some(found))
+                }
+            }
+            Err(error) => not_yet(error),
+        }
+    })
+}
+
+/// The MAC address in a `netN`: `virtio=BC:24:11:…,bridge=vmbr0`, or `hwaddr=…`
+/// for a container.
+pub fn mac_of(net: &str) -> Option<String> {
+    net.split(',')
+        .filter_map(|part| part.split_once('='))
+        .map(|(_, value)| value)
+        .find(|value| {
+            value.len() == 17
+                && value.split(':').count() == 6
+                && value
+                    .split(':')
+                    .all(|byte| byte.len() == 2 && u8::from_str_radix(byte, 16).is_ok())
+        })
+        .map(str::to_owned)
+}
+
+/// A guest that boots, an agent that is not up yet and a node that was not
+/// reached are matters of time; all else stays as it is.
+fn not_yet(error: &Error) -> Verdict {
+    let passes = task::passes(error)
+        || matches!(
+            error.matched(),
+            Some(
+                Matched::AgentNotRunning
+                    | Matched::AgentTimeout
+                    | Matched::NotRunning
+                    | Matched::LockTimeout
+            )
+        );
+    if passes {
+        Verdict::NotYet(error.to_string())
+    } else {
+        Verdict::Never(error.clone())
+    }
+}
+
+/// The addresses that others can reach, IPv4 first, from the answer of the
+/// guest agent or of a container's `interfaces`.
+fn addresses(data: &Value, mac: Option<&str>) -> Vec<IpAddr> {
+    let interfaces: Vec<Interface> = data
+        .get("result")
+        .unwrap_or(data)
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(Interface::from)
+        .collect();
+    let bears =
+        |interface: &&Interface| mac.is_some_and(|mac| interface.mac.eq_ignore_ascii_case(mac));
+    // A guest may give its network card another MAC address; then any other interface is as good.
+    let known = interfaces.iter().any(|interface| bears(&interface));
+    let mut found: Vec<IpAddr> = interfaces
+        .iter()
+        .filter(|interface| {
+            if known {
+                bears(interface)
+            } else {
+                interface.is_outer()
+            }
+        })
+        .flat_map(|interface| interface.addresses.iter().copied())
+        .filter(|address| is_reachable(*address))
+        .collect();
+    found.sort_by_key(IpAddr::is_ipv6);
+    found.dedup();
+    found
+}
+
+struct Interface {
+    name: String,
+    mac: String,
+    addresses: Vec<IpAddr>,
+}
+
+impl From<&Value> for Interface {
+    fn from(row: &Value) -> Self {
+        let text = |key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default();
+        let listed = row
+            .get("ip-addresses")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| entry.get("ip-address")?.as_str());
+        // Containers of Proxmox VE before 8.4 say `inet` and `inet6` only.
+        let own = [text("inet"), text("inet6")];
+        let mut addresses: Vec<IpAddr> = Vec::new();
+        for text in listed.chain(own) {
+            let address = text.split(['/', '%']).next().unwrap_or_default();
+            if let Ok(address) = address.parse()
+                && !addresses.contains(&address)
+            {
+                addresses.push(address);
+            }
+        }
+        Self {
+            name: text("name").to_owned(),
+            mac: text("hardware-address").to_owned(),
+            addresses,
+        }
+    }
+}
+
+impl Interface {
+    fn is_outer(&self) -> bool {
+        !INNER.iter().any(|prefix| self.name.starts_with(prefix))
+    }
+}
+
+fn is_reachable(address: IpAddr) -> bool {
+    let local = match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    };
+    !(local || address.is_loopback() || address.is_unspecified() || address.is_multicast())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Which, address, addresses, agent_answers, mac_of, running};
+    use crate::call::{Call, Segment};
+    use crate::canned::refused;
+    use crate::nodes::guest::GuestKind;
+    use crate::path;
+    use crate::plan::{Ask, Probe, Verdict};
+    use serde_json::{Value, json};
+
+    const MAC: &str = "BC:24:11:00:00:65";
+
+    fn interface(name: &str, mac: &str, texts: &[&str]) -> Value {
+        let addresses: Vec<Value> = texts
+            .iter()
+            .map(|text| json!({"ip-address": text, "prefix": 24}))
+            .collect();
+        json!({"name": name, "hardware-address": mac, "ip-addresses": addresses})
+    }
+
+    fn told(rows: Vec<Value>, mac: Option<&str>) -> Vec<String> {
+        addresses(&json!({"result": rows}), mac)
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    #[test]
+    fn only_addresses_that_others_reach_count() {
+        let rows = vec![
+            interface("lo", "00:00:00:00:00:00", &["127.0.0.1", "::1"]),
+            interface("docker0", "02:42:00:00:00:01", &["172.17.0.1"]),
+            interface("br-0123456789ab", "02:42:00:00:00:02", &["172.18.0.1"]),
+            interface("eth1", "bc:24:11:00:00:66", &["198.51.100.7"]),
+            interface(
+                "eth0",
+                "bc:24:11:00:00:65",
+                &["fe80::1", "2001:db8::7", "169.254.3.4", "192.0.2.7"],
+            ),
+        ];
+        assert_eq!(
+            told(rows.clone(), Some(MAC)),
+            ["192.0.2.7", "2001:db8::7"],
+            "the card's own addresses, IPv4 first"
+        );
+        assert_eq!(
+            told(rows, Some("BC:24:11:FF:FF:FF")),
+            ["198.51.100.7", "192.0.2.7", "2001:db8::7"],
+            "no interface bears the MAC address"
+        );
+        assert_eq!(
+            told(
+                vec![
+                    interface("eth0", MAC, &["fe80::1"]),
+                    interface("eth1", "x", &["192.0.2.9"])
+                ],
+                Some(MAC)
+            ),
+            Vec::<String>::new(),
+            "the card has none yet"
+        );
+    }
+
+    #[test]
+    fn a_container_tells_its_addresses_in_two_ways() {
+        let old =
+            json!([{"name": "eth0", "hwaddr": MAC, "inet": "192.0.2.8/24", "inet6": "fe80::1/64"}]);
+        assert_eq!(addresses(&old, None)[0].to_string(), "192.0.2.8");
+        assert!(addresses(&Value::Null, None).is_empty());
+    }
+
+    #[test]
+    fn a_mac_address_is_found_in_either_kind_of_card() {
+        for (net, mac) in [
+            ("virtio=BC:24:11:00:00:65,bridge=vmbr0", Some(MAC)),
+            (
+                "name=eth0,bridge=vmbr0,hwaddr=BC:24:11:00:00:65,ip=dhcp",
+                Some(MAC),
+            ),
+            ("model=virtio,macaddr=BC:24:11:00:00:65", Some(MAC)),
+            ("virtio,bridge=vmbr0", None),
+        ] {
+            assert_eq!(mac_of(net).as_deref(), mac, "{net}");
+        }
+    }
+
+    fn guest() -> crate::Path {
+        path!("nodes", "pve1", "qemu", Segment::Bound("vmid"))
+    }
+
+    fn refusal(status: u16, message: &str) -> crate::Error {
+        refused(&Call::get(guest()), status, message)
+    }
+
+    #[test]
+    fn without_a_mac_address_the_configuration_is_asked_along() {
+        let probe = address(&guest(), GuestKind::Qemu, None, Which::First);
+        let asks: Vec<String> = probe
+            .asks
+            .iter()
+            .map(|ask| match ask {
+                Ask::Get(call) => call.to_string(),
+                Ask::Port { .. } => String::new(),
+            })
+            .collect();
+        assert_eq!(
+            asks,
+            [
+                "GET /nodes/pve1/qemu/{vmid}/agent/network-get-interfaces",
+                "GET /nodes/pve1/qemu/{vmid}/config"
+            ]
+        );
+        let rows = json!({"result": [
+            interface("eth1", "BC:24:11:00:00:66", &["198.51.100.7"]),
+            interface("eth0", MAC, &["192.0.2.7", "2001:db8::7"]),
+        ]});
+        let config = json!({"net0": format!("virtio={MAC},bridge=vmbr0")});
+        let verdict = probe.judge(&[Ok(rows), Ok(config)]);
+        assert!(matches!(verdict, Verdict::Holds(Some(found)) if found == "192.0.2.7"));
+    }
+
+    #[test]
+    fn what_passes_is_waited_for_and_nothing_else() {
+        let probes = [
+            agent_answers(&guest()),
+            address(&guest(), GuestKind::Qemu, Some(MAC), Which::All),
+        ];
+        let waits = |probe: &Probe, status, message| {
+            matches!(
+                probe.judge(&[Err(refusal(status, message))]),
+                Verdict::NotYet(_)
+            )
+        };
+        for probe in &probes {
+            for (status, message) in [
+                (500, "QEMU guest agent is not running"),
+                (500, "VM 101 is not running"),
+                (500, "VM 101 qmp command 'guest-ping' failed - got timeout"),
+                (595, "Connection refused"),
+            ] {
+                assert!(waits(probe, status, message), "{message}");
+            }
+            for (status, message) in [
+                (500, "No QEMU guest agent configured"),
+                (
+                    403,
+                    "Permission check failed (/vms/101, VM.GuestAgent.Audit)",
+                ),
+            ] {
+                assert!(!waits(probe, status, message), "{message}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_guest_that_runs_is_running() {
+        let probe = running(&guest(), Some("192.0.2.7".to_owned()));
+        let judge = |status, qmp| {
+            probe.judge(&[Ok(json!({"vmid": 101, "status": status, "qmpstatus": qmp}))])
+        };
+        assert!(
+            matches!(judge("running", "running"), Verdict::Holds(Some(value)) if value == "192.0.2.7")
+        );
+        assert!(matches!(judge("running", "paused"), Verdict::NotYet(_)));
+        assert!(matches!(judge("stopped", "stopped"), Verdict::NotYet(_)));
+    }
+}
