@@ -117,8 +117,10 @@ class QemuClone:
     def _clone_rights(self, user, old, disks, storage, target):
         local = None
         for volume, _ in disks.values():
-            sid = volume_ref(volume)[0] if "cloudinit" in volume else storage or volume_ref(volume)[0]
-            self.require(user, "/storage/" + sid, "Datastore.AllocateSpace")
+            sid = volume_ref(volume)[0]
+            if "cloudinit" not in volume:
+                sid = storage or sid
+                self.require(user, "/storage/" + sid, "Datastore.AllocateSpace")
             if not self.storages[sid].get("shared"):
                 local = sid
         for key, value in old.items():
@@ -140,11 +142,11 @@ class QemuClone:
         for key, (volume, props) in sorted(disks.items()):
             sid, name = volume_ref(volume)
             known = self._volumes_of(sid).get(name) or {}
+            dest = storage if full and storage else sid
             if "cloudinit" in volume:
-                config[key], _ = self._qm_new_drive(new.vmid, key, f"{sid}:cloudinit", sid)
+                config[key], _ = self._qm_new_drive(new.vmid, key, f"{dest}:cloudinit", dest)
                 continue
             size = int(known.get("size") or parse_size(props.get("size") or 0) or 0)
-            dest = storage if full and storage else sid
             base = None if full else f"{vmid}/{name.split('/')[-1]}"
             kind = fmt or (known.get("format") if dest == sid else None)
             volid, _ = self._qm_alloc(dest, new.vmid, kind, size, linked_from=base)

@@ -11,6 +11,7 @@ from .agent import Agent
 from .cloudinit import CloudInit
 from .faults import Faults
 from .freshness import Freshness
+from .groups import Groups
 from .guests import Lookup
 from .login import Login
 from .permissions import Permissions
@@ -28,7 +29,7 @@ TOKEN = "/access/users/{userid}/token/{tokenid}"
 UNKNOWN = "property is not defined in schema and the schema does not allow additional properties"
 
 
-class Cluster(Wire, Access, Users, Login, Permissions, QemuClone, QemuConfig, QemuPower, CloudInit, Agent, Freshness,
+class Cluster(Wire, Access, Users, Groups, Login, Permissions, QemuClone, QemuConfig, QemuPower, CloudInit, Agent, Freshness,
               Lookup, Tasks, State, FakePve):
     """One fake cluster; `seed` is the state it starts from and returns to."""
 
@@ -81,5 +82,5 @@ class Cluster(Wire, Access, Users, Login, Permissions, QemuClone, QemuConfig, Qe
             return errors
         if (method, template) == ("PUT", TOKEN):
             errors = {**errors, **{key: UNKNOWN for key in ("regenerate", "delete") if key in values}}
-        return {key: re.sub("^missing property required by (.*)$", r"missing property - \1 requires this property", text)
+        return {key: re.sub("^missing property required by (.*)", r"missing property - \1 requires this property", text)
                 for key, text in errors.items()}

@@ -54,7 +54,7 @@ class State:
         for name, privs in data.get("roles", {}).items():
             self.roles[name] = set(privs.replace(",", " ").split() if isinstance(privs, str) else privs)
         for name, group in data.get("groups", {}).items():
-            self.groups[name] = {"users": set(group.get("users", ()))}
+            self.groups[name] = {"users": set(group.get("users", ())), "comment": group.get("comment")}
         for userid, fields in data.get("users", {}).items():
             account = self.accounts.setdefault(userid, new_account())
             tokens = fields.get("tokens", {})
@@ -146,7 +146,7 @@ class State:
             "guests": [self._guest_state(guest) for guest in (*self.vms, *self.cts)],
             "roles": {name: sorted(privs) for name, privs in self.roles.items() if name not in self.special_roles},
             "users": self.accounts,
-            "groups": {name: {"users": sorted(group["users"])} for name, group in self.groups.items()},
+            "groups": {name: {**group, "users": sorted(group["users"])} for name, group in self.groups.items()},
             "acl": [{"path": path, "type": kind, "ugid": ugid, "roleid": role, "propagate": propagate}
                     for (path, kind, ugid, role), propagate in self.access_list.items()],
             "tasks": [{k: x for k, x in task.items() if k != "misread"} for task in self.tasklog],

@@ -216,3 +216,22 @@ def test_options_for_root_only_are_refused_to_tokens(ask):
     answer = ask("POST", "/nodes/pve1/qemu/100/status/stop", skiplock=1)
     assert (answer.status, answer.errors) == (400, {"skiplock": "Only root may use this option."})
     assert message(ask("PUT", "/nodes/pve1/qemu/100/config", args="-x")) == (500, "only root can set 'args' config\n")
+
+
+def test_a_group_holds_what_the_access_list_gives_it(ask):
+    assert ask("POST", "/access/groups", groupid="ops").status == 200
+    assert ask("POST", "/access/groups", groupid="ops").reason == "create group failed: group 'ops' already exists"
+    ask("POST", "/access/users", userid="u@pve", groups="ops")
+    ask("PUT", "/access/acl", path="/vms", roles="PVETemplateUser", groups="ops")
+    held = ask("GET", "/access/permissions", userid="u@pve").data
+    assert held["/vms"] == {"VM.Audit": 1, "VM.Clone": 1}
+    assert ask("GET", "/access/groups/ops").data["members"] == ["u@pve"]
+    assert ask("DELETE", "/access/groups/ops").status == 200
+    assert ask("GET", "/access/permissions", userid="u@pve").data == {}
+
+
+def test_pool_privileges_reach_its_members(ask):
+    ask("POST", "/access/users", userid="u@pve")
+    ask("PUT", "/access/acl", path="/pool/web", roles="PVEVMUser", users="u@pve")
+    held = ask("GET", "/access/permissions", userid="u@pve").data
+    assert "VM.PowerMgmt" in held["/vms/101"] and "/vms/100" not in held

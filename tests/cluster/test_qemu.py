@@ -54,6 +54,16 @@ def test_clones_that_are_refused(ask, path, fields, status, text):
     assert ask("GET", "/cluster/nextid", vmid=300).data == "300"
 
 
+def test_a_full_clone_goes_to_the_storage_and_node_that_are_asked_for(ask):
+    answer = ask("POST", CLONE, newid=300, full=1, storage="nfs", format="qcow2", target="pve2")
+    assert ask.exit_status(answer) == "OK"
+    now = ask("GET", "/nodes/pve2/qemu/300/config").data
+    assert now["scsi0"] == "nfs:300/vm-300-disk-0.qcow2,discard=on,size=3G"
+    assert now["name"] == "Copy-of-VM-debian-13"
+    refused = ask("POST", CLONE, newid=301, full=1, storage="local-lvm", target="pve2")
+    assert refused.reason == "can't clone to non-shared storage 'local-lvm'"
+
+
 def test_rights_for_a_clone_are_asked_one_after_another(ask):
     def grant(path, *privs):
         ask("POST", "/access/roles", roleid="Step" + path.replace("/", "-"), privs=",".join(privs))
