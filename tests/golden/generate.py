@@ -109,7 +109,7 @@ def answer(case: dict) -> dict | None:
             for deprecation in result._deprecations
         ],
         # A default joins them as it is; a truth value hides nothing.
-        "no_log_values": sorted(str(value) for value in result._no_log_values if value is not True),
+        "no_log_values": sorted({str(value) for value in result._no_log_values if value is not True}),
         "unsupported": sorted(
             ".".join(item) if isinstance(item, tuple) else item
             for item in result._unsupported_parameters

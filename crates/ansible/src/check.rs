@@ -4,11 +4,17 @@
 //! are those of ansible-core 2.19, of which `tests/golden` holds the record.
 //! Playbooks match these messages, and people search for them.
 //!
-//! Deliberately different: dictionaries are ordered by key where a message or
-//! a conversion writes one out; the list of valid booleans is in one fixed
-//! order (Python's changes from run to run); whole numbers beyond 64 bits and
-//! infinite numbers do not convert; a dictionary given under an alias is
-//! converted under the option's name only.
+//! Deliberately different, because JSON or this language says less than
+//! Python, or because Python leaves it to chance:
+//!
+//! - Dictionaries are ordered by key where a message or a conversion writes one
+//!   out, and a tuple within a text is a list.
+//! - Whole numbers beyond 64 bits and infinite numbers do not convert.
+//! - The list of valid booleans has one fixed order.
+//! - Of unknown options in several places, the last by name tells what is
+//!   known in its place.
+//! - A dictionary given under an alias is converted under the option's name
+//!   only.
 
 mod convert;
 mod expand;
@@ -26,6 +32,14 @@ use crate::outcome::Deprecation;
 use crate::spec::Spec;
 
 pub(crate) use no_log::secrets;
+
+/// A text as messages quote it and as JSON text that is ASCII only has it,
+/// each without the quotes.
+pub(crate) fn quoted_forms(text: &str) -> [String; 2] {
+    let value = Value::from(text);
+    [python::repr(&value), python::json_text(&value)]
+        .map(|quoted| quoted[1..quoted.len() - 1].to_owned())
+}
 
 /// Whether a value means true, as Ansible understands truth.
 pub(crate) fn is_true(value: &Value) -> bool {

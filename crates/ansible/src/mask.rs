@@ -1,9 +1,9 @@
 //! The last filter: no secret leaves the process.
 //!
 //! A secret is looked for as it is, percent-encoded, in base64 (also within a
-//! longer text that was encoded) and as JSON writes it. A text that is a secret
-//! becomes [`WHOLE`], a secret within a text becomes [`PART`], as ansible-core
-//! has it.
+//! longer text that was encoded) and as JSON and messages quote it. A text that
+//! is a secret becomes [`WHOLE`], a secret within a text becomes [`PART`], as
+//! ansible-core has it.
 //!
 //! Short values are handled with care, since a password `1` or `on` must not
 //! turn the answer into something else: truth values and `null` are never
@@ -18,6 +18,8 @@ use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
+
+use crate::check::quoted_forms;
 
 /// What stands where a whole text was a secret.
 pub const WHOLE: &str = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER";
@@ -155,6 +157,7 @@ fn forms(secret: &str) -> Vec<String> {
     }
     let json = Value::from(secret).to_string();
     forms.push(json[1..json.len() - 1].to_owned());
+    forms.extend(quoted_forms(secret));
     for engine in [BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD] {
         forms.push(engine.encode(secret));
         // Within a longer text the secret begins at one of three offsets; the

@@ -38,6 +38,7 @@ fn encoded_forms_are_masked() {
         BASE64_STANDARD.encode(secret),
         BASE64_URL_SAFE.encode(secret),
         format!("{secret:?}"),
+        r#"p@ss w\u00f6rd/1\""#.to_owned(),
     ] {
         let answer = masked(&[secret], json!({"msg": format!("<{encoded}>")}));
         let msg = answer["msg"].as_str().unwrap();
@@ -124,4 +125,10 @@ fn an_empty_secret_masks_nothing() {
         masked(&[""], json!({"msg": "fine"})),
         json!({"msg": "fine"})
     );
+}
+
+#[test]
+fn a_secret_is_masked_as_messages_quote_it() {
+    let answer = masked(&["it's\ta \"b\""], json!({"msg": r#"got 'it\'s\ta "b"'"#}));
+    assert_eq!(answer["msg"], "got '********'");
 }
