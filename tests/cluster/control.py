@@ -122,15 +122,22 @@ class Control:
             fault = {"task": {"exitstatus": text}} if in_task else {"status": 500, "message": text}
             self.cluster.faults.add({"method": "POST", "path": CLONE, **fault})
 
-    def steal_vmid(self, times=1, name="stolen", pool=None):
-        """Another client creates a VM under the VMID of our next clone, just before it."""
-        def steal(values):
+    def steal_vmid(self, times=1, name="stolen", where="request", drop=None):
+        """Another client creates a VM under the VMID of our next clone: just before it ("request"), or while the
+        server forks our worker, which then fails ("task"). With drop our client does not hear of it."""
+        def steal(vmid):
+            self.cluster.vms.append(FakeVm(vmid, f"{name}-{vmid}", node=min(self.cluster.nodes)))
+
+        def before_ours(values, fault):
             vmid = int(values["newid"])
-            vm = FakeVm(vmid, f"{name}-{vmid}", node=min(self.cluster.nodes))
-            self.cluster.vms.append(vm)
-            if pool:
-                self.cluster._pool_join(pool, vmid)
-        self.cluster.faults.add({"method": "POST", "path": CLONE, "times": times, "first": steal})
+            if where == "task":
+                fault["task"] = {"exitstatus": f"unable to create VM {vmid}: config file already exists",
+                                 "then": lambda: steal(vmid)}
+            else:
+                steal(vmid)
+        for _ in range(times):
+            self.cluster.faults.add({"method": "POST", "path": CLONE, "first": before_ours,
+                                     **({"drop": drop} if drop else {})})
 
     def offline(self, node, offline=True):
         """Requests for the node answer 595; its guests lose name and status in /cluster/resources."""

@@ -21,7 +21,7 @@ class Faults:
     A fault is a dict: method ("*" for any), path (a regular expression over the whole path below /api2/json), times
     (default 1; null: always), after (let so many matching requests pass first), and what happens: status with
     reason, message, errors, html or empty; delay (PVE seconds) or seconds (real ones); hang; drop ("before" | "during"
-    | "after-effect"); task (see Tasks.task). `first` is a function that is called with the request's parameters.
+    | "after-effect"); task (see README.md). `first` is a function called with the request's parameters and the fault.
     """
 
     def __init__(self):

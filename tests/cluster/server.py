@@ -29,8 +29,8 @@ TOKEN = "/access/users/{userid}/token/{tokenid}"
 UNKNOWN = "property is not defined in schema and the schema does not allow additional properties"
 
 
-class Cluster(Wire, Access, Users, Groups, Login, Permissions, QemuClone, QemuConfig, QemuPower, CloudInit, Agent, Freshness,
-              Lookup, Tasks, State, FakePve):
+class Cluster(Wire, Access, Users, Groups, Login, Permissions, QemuClone, QemuConfig, QemuPower, CloudInit, Agent,
+              Freshness, Lookup, Tasks, State, FakePve):
     """One fake cluster; `seed` is the state it starts from and returns to."""
 
     def __init__(self, seed, host="127.0.0.1", port=0, time_scale=0.0, major=None):

@@ -87,6 +87,8 @@ class Tasks:
         finally:
             if done:
                 done()
+            if fault.get("then"):
+                fault["then"]()
         record.update(status="stopped", exitstatus=status, endtime=int(time.time()))
         ended = status == "OK" or status.startswith("WARNINGS")
         record["log"].append("TASK " + status if ended else "TASK ERROR: " + status)

@@ -148,6 +148,9 @@ def test_deleting_a_user_takes_tokens_and_entries_along(ask):
     assert ask("DELETE", "/access/users/prov@pve").status == 200
     assert not [e for e in ask("GET", "/access/acl").data if e["ugid"].startswith("prov@pve")]
     assert ask("GET", "/version", "prov@pve!mms").status == 401
+    assert ask("DELETE", "/access/users/root@pam").status == 200
+    assert ask("GET", "/version").status == 401
+    assert ask.login("root@pam", "secret").status == 200
 
 
 @pytest.mark.parametrize("token", ["nobody@pve!mms", "prov@pve!nope", "ansible@pam!expired", "gone@pve!mms",

@@ -189,6 +189,14 @@ def test_another_client_takes_the_vmid(ask, fake):
     assert answer.reason == "unable to create VM 300: config file already exists"
     assert fake.guest(300)["name"] == "stolen-300"
     assert ask("POST", CLONE, newid=301, name="web-1").status == 200
+    fake.help("steal-vmid", where="task")
+    raced = ask("POST", CLONE, newid=302, name="web-1")
+    assert ask.exit_status(raced) == "unable to create VM 302: config file already exists"
+    assert fake.guest(302)["name"] == "stolen-302"
+    fake.help("steal-vmid", drop="after-effect")
+    with pytest.raises((OSError, http.client.HTTPException)):
+        ask("POST", CLONE, newid=303, name="web-1")
+    assert fake.guest(303)["name"] == "stolen-303"
 
 
 def test_a_hanging_request_does_not_hold_others_up(ask, fake):

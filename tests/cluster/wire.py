@@ -69,7 +69,8 @@ class Wire:
         import ssl
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(certfile, keyfile)
-        self.runner = web.AppRunner(self._build_app(), access_log=None, keepalive_timeout=5)
+        self.runner = web.AppRunner(self._build_app(), access_log=None, keepalive_timeout=5,
+                                    shutdown_timeout=1)
         await self.runner.setup()
         await web.TCPSite(self.runner, self.host, self.port, ssl_context=context, backlog=512).start()
         self.port = self.runner.addresses[0][1]
@@ -142,7 +143,7 @@ class Wire:
                 if fault.get("drop") == "before":
                     return await lose(request)
                 if fault.get("first"):
-                    fault["first"](values)
+                    fault["first"](values, fault)
                 if answer_of(fault):
                     return answer_of(fault)
             TASK_FAULT.set(fault.get("task") if fault else None)
