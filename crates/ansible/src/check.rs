@@ -1,4 +1,4 @@
-//! Ansible's rules for arguments: [`check`].
+//! Ansible's rules for arguments: [`check()`].
 //!
 //! The order of the steps, their conversions and the words of every message
 //! are those of ansible-core 2.19, of which `tests/golden` holds the record.
@@ -20,9 +20,11 @@ mod convert;
 mod expand;
 mod level;
 mod literal;
+mod names;
 mod no_log;
 mod python;
 mod rules;
+mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
 //! Ansible's module protocol: what a module's options are ([`spec`]), how the
-//! arguments of a task are checked against them ([`check`]), how they become a
+//! arguments of a task are checked against them ([`mod@check`]), how they become a
 //! struct ([`args`]), what a module answers ([`outcome`]) and how all of it
 //! travels over standard input and output ([`protocol`]).
 //!
