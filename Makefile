@@ -91,7 +91,7 @@ test-integration: .venv/made .venv-2.17/made .venv-2.21/made ## pytest: executab
 .PHONY: test-molecule
 test-molecule: .venv/made ## The molecule scenario: converge, idempotence, verify
 	$(call collection,dev,build/test)
-	ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/build/test/collections .venv/bin/molecule test
+	PATH="$(CURDIR)/.venv/bin:$$PATH" ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/build/test/collections molecule test
 
 .PHONY: test-demo
 test-demo: ## The demo, with an executable that is built quickly
