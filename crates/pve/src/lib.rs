@@ -11,6 +11,7 @@ pub mod canned;
 pub mod client;
 pub mod cluster;
 pub mod connection;
+pub mod diagnose;
 pub mod error;
 pub mod guests;
 pub mod nodes;

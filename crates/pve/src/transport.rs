@@ -2,11 +2,13 @@
 
 mod answer;
 mod auth;
-mod cause;
-mod certificate;
-mod https;
-mod proxy;
-mod tls;
+pub(crate) mod cause;
+pub(crate) mod certificate;
+mod distrust;
+pub(crate) mod https;
+pub(crate) mod proxy;
+mod store;
+pub(crate) mod tls;
 
 use std::time::Duration;
 

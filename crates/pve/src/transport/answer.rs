@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
+use hyper::ext::ReasonPhrase;
 use reqwest::StatusCode;
+use reqwest::blocking::Response;
+use reqwest::header::DATE;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::cause;
 use crate::error::{Error, Refusal, Request};
 
 /// An answer as it came.
@@ -24,6 +28,27 @@ pub(crate) struct Answer {
 struct Failure {
     message: Option<String>,
     errors: Option<BTreeMap<String, Value>>,
+}
+
+impl From<Response> for Answer {
+    fn from(response: Response) -> Self {
+        let status = response.status();
+        let reason = match response.extensions().get::<ReasonPhrase>() {
+            Some(reason) => String::from_utf8_lossy(reason.as_bytes()).trim().to_owned(),
+            None => status.canonical_reason().unwrap_or_default().to_owned(),
+        };
+        let date = response
+            .headers()
+            .get(DATE)
+            .and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
+        let body = response.bytes().map(Vec::from);
+        Self {
+            status,
+            reason,
+            date,
+            body: body.map_err(|error| cause::lost(&error)),
+        }
+    }
 }
 
 impl Answer {

@@ -56,7 +56,7 @@ pub(crate) fn handshake(error: &io::Error, address: &str) -> Unreached {
         },
         None => Unreached::Connect {
             address: address.to_owned(),
-            cause: plain(&error.to_string()),
+            cause: of_io(error),
         },
     }
 }
@@ -119,6 +119,15 @@ fn inner<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 
     {
         Some(wrapped) => Some(wrapped),
         None => error.source(),
+    }
+}
+
+/// The system's text for an error of a socket.
+pub(crate) fn of_io(error: &io::Error) -> String {
+    match error.kind() {
+        // What a socket with a time limit of its own ends with.
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => "no answer in time".to_owned(),
+        _ => plain(&error.to_string()),
     }
 }
 

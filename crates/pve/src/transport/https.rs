@@ -3,11 +3,10 @@
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use hyper::ext::ReasonPhrase;
-use reqwest::blocking::{Client, Response};
-use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
+use reqwest::blocking::Client;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
 use reqwest::{Method, Proxy, StatusCode, Url, redirect, retry};
 use serde_json::Value;
 
@@ -177,7 +176,7 @@ impl Https {
                 .body(body);
         }
         match request.send() {
-            Ok(response) => Ok(answer(response)),
+            Ok(response) => Ok(Answer::from(response)),
             // A time that ran out before any handshake was made has sent
             // nothing either.
             Err(error) if error.is_connect() || !wire.verifier.was_reached() => {
@@ -310,26 +309,4 @@ fn url(host: &Host, call: &Call) -> Result<Url, Unreached> {
         .ok()
         .filter(|url| url.path() == path)
         .ok_or_else(|| Unreached::Options(format!("`{}` is not a path of the API", call.path)))
-}
-
-fn answer(response: Response) -> Answer {
-    let status = response.status();
-    let reason = match response.extensions().get::<ReasonPhrase>() {
-        Some(reason) => String::from_utf8_lossy(reason.as_bytes()).trim().to_owned(),
-        None => status.canonical_reason().unwrap_or_default().to_owned(),
-    };
-    let date = response.headers().get(DATE).and_then(date);
-    Answer {
-        status,
-        reason,
-        date,
-        body: response
-            .bytes()
-            .map(Vec::from)
-            .map_err(|error| cause::lost(&error)),
-    }
-}
-
-fn date(value: &HeaderValue) -> Option<SystemTime> {
-    httpdate::parse_http_date(value.to_str().ok()?).ok()
 }

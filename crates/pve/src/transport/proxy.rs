@@ -3,7 +3,9 @@
 
 use std::net::Ipv4Addr;
 
+use percent_encoding::percent_decode_str;
 use reqwest::Url;
+use secret::Secret;
 
 use crate::connection::Host;
 use crate::error::Unreached;
@@ -24,6 +26,30 @@ pub(crate) struct Http {
     pub(crate) url: Url,
     /// `host:port`, for errors.
     pub(crate) shown: String,
+}
+
+impl Http {
+    /// Where the proxy is.
+    pub(crate) fn host(&self) -> Host {
+        Host {
+            name: self
+                .url
+                .host_str()
+                .unwrap_or_default()
+                .trim_matches(['[', ']'])
+                .to_owned(),
+            port: self.url.port_or_known_default().unwrap_or(80),
+        }
+    }
+
+    /// `user:password`, if its URL holds them.
+    pub(crate) fn credentials(&self) -> Option<Secret> {
+        let decoded = |text| percent_decode_str(text).decode_utf8_lossy();
+        let user = self.url.username();
+        let password = self.url.password().unwrap_or_default();
+        (!user.is_empty() || !password.is_empty())
+            .then(|| Secret::new(format!("{}:{}", decoded(user), decoded(password))))
+    }
 }
 
 /// The proxy for this host, or none for a direct connection.
@@ -106,8 +132,14 @@ fn requests_bypasses(host: &Host, list: &str) -> bool {
         })
     } else {
         let with_port = format!("{}:{}", host.name, host.port);
-        entries.any(|entry| host.name.ends_with(entry) || with_port.ends_with(entry))
+        entries.any(|entry| is_within(&host.name, entry) || is_within(&with_port, entry))
     }
+}
+
+/// Whether a name is this domain or one below it.
+fn is_within(name: &str, domain: &str) -> bool {
+    name.strip_suffix(domain.trim_start_matches('.'))
+        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 /// `10.0.0.0/8` as address and mask.
@@ -121,10 +153,10 @@ fn urllib_bypasses(name: &str, list: &str) -> bool {
     list == "*"
         || list
             .split(',')
-            .map(|entry| entry.trim().trim_start_matches('.').to_lowercase())
+            .map(|entry| entry.trim().to_lowercase())
             .filter(|entry| !entry.is_empty())
-            .any(|entry| {
-                name.strip_suffix(entry.as_str())
-                    .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-            })
+            .any(|entry| is_within(name, &entry))
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod answers;
 #[cfg(test)]
+mod diagnosis;
+#[cfg(test)]
 mod hosts;
 #[cfg(test)]
 mod login;

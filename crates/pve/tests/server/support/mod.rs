@@ -2,6 +2,8 @@
 //! test wants it.
 
 pub(crate) mod authority;
+pub(crate) mod proxy;
+mod reply;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -17,6 +19,8 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use secret::Secret;
 
 pub(crate) use authority::{Authority, Leaf};
+use reply::After;
+pub(crate) use reply::Reply;
 
 /// A request as the server read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,84 +45,6 @@ impl Received {
     /// `POST /access/ticket`.
     pub(crate) fn line(&self) -> String {
         format!("{} {}", self.method, self.path)
-    }
-}
-
-/// What the server does with a request.
-#[derive(Clone, Debug)]
-pub(crate) struct Reply {
-    bytes: Vec<u8>,
-    after: After,
-    delay: Duration,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum After {
-    Keep,
-    Close,
-    Reset,
-    Hang,
-}
-
-impl Reply {
-    /// `200 OK` with this JSON as `data`.
-    pub(crate) fn data(data: &serde_json::Value) -> Self {
-        Self::body("200 OK", &serde_json::json!({ "data": data }).to_string())
-    }
-
-    /// An answer with this status line (`500 some text`) and body.
-    pub(crate) fn body(status: &str, body: &str) -> Self {
-        Self::raw(format!(
-            "HTTP/1.1 {status}\r\nContent-Type: application/json;charset=UTF-8\r\n\
-             Date: Sat, 21 Nov 2026 10:00:00 GMT\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        ))
-    }
-
-    /// These very bytes.
-    pub(crate) fn raw(bytes: impl Into<Vec<u8>>) -> Self {
-        Self {
-            bytes: bytes.into(),
-            after: After::Keep,
-            delay: Duration::ZERO,
-        }
-    }
-
-    /// No answer, and the connection stays open.
-    pub(crate) fn hang() -> Self {
-        Self::raw("").stall()
-    }
-
-    /// Closes the connection, properly, after what was sent.
-    pub(crate) fn close(self) -> Self {
-        self.then(After::Close)
-    }
-
-    /// Resets the connection after what was sent.
-    pub(crate) fn reset(self) -> Self {
-        self.then(After::Reset)
-    }
-
-    /// Leaves out this many bytes at the end.
-    pub(crate) fn cut(mut self, missing: usize) -> Self {
-        self.bytes.truncate(self.bytes.len() - missing);
-        self
-    }
-
-    /// Answers this much later, as the server does with every 401.
-    pub(crate) fn late(mut self, delay: Duration) -> Self {
-        self.delay = delay;
-        self
-    }
-
-    /// Sends no more than was sent, and the connection stays open.
-    pub(crate) fn stall(self) -> Self {
-        self.then(After::Hang)
-    }
-
-    fn then(mut self, after: After) -> Self {
-        self.after = after;
-        self
     }
 }
 

@@ -1,0 +1,225 @@
+//! What stands between here and the API, stage by stage.
+//!
+//! Everything else gives up at the first error. A diagnosis goes on as far as
+//! it can and reports each stage, with a hint at what to do.
+
+mod network;
+mod session;
+mod witness;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::connection::{Credentials, Host};
+use crate::error::Error;
+use crate::transport::{Certificate, Https};
+
+/// How often an API that is coming up is asked.
+const PAUSE: Duration = Duration::from_secs(1);
+/// An interruption is noticed within this time.
+const SLICE: Duration = Duration::from_millis(50);
+
+/// One stage and how it went.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Check {
+    /// `lookup`, `proxy`, `tcp`, `tls`, `http`, `login`, `version` or `clock`.
+    pub name: &'static str,
+    /// Whether it went well. None is worth a look and no failure: a host that
+    /// was passed over, clocks that disagree.
+    pub ok: Option<bool>,
+    /// What was found.
+    pub detail: String,
+    /// What may be done about it.
+    pub hint: Option<String>,
+    /// How long it took, in milliseconds.
+    pub ms: f64,
+}
+
+/// The version of the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// Such as `9.2.11`.
+    pub version: String,
+    /// Such as `9.2`.
+    pub release: String,
+    /// The commit it was built from.
+    pub repoid: String,
+}
+
+/// The server's certificate, and whether it is trusted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// The certificate.
+    pub certificate: Certificate,
+    /// Why it is not trusted, whether or not that is asked for; none if it is.
+    pub distrust: Option<String>,
+}
+
+/// Who the server takes us for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// `user@realm` or `user@realm!token`.
+    pub user: String,
+    /// Whether it is a token; else it is a ticket that a password was given for.
+    pub token: bool,
+    /// Whether the token has only privileges of its own; none where the server
+    /// did not say.
+    pub privilege_separation: Option<bool>,
+}
+
+/// What a diagnosis found, as far as it came.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// The stages in their order; the last one may be the one that failed.
+    pub checks: Vec<Check>,
+    /// The host that answered.
+    pub host: Option<Host>,
+    /// The certificate that it showed.
+    pub certificate: Option<Shown>,
+    /// Who we are to it.
+    pub identity: Option<Identity>,
+    /// Its version.
+    pub version: Option<Version>,
+    /// How far its clock is ahead of ours, in seconds; the server tells whole
+    /// seconds only.
+    pub clock_skew: Option<f64>,
+    /// How long one request takes on a connection that is open, in milliseconds.
+    pub latency_ms: Option<f64>,
+    /// What ended it.
+    pub error: Option<Error>,
+}
+
+impl Report {
+    /// Whether every stage was passed.
+    pub fn passed(&self) -> bool {
+        self.checks.iter().all(|check| check.ok != Some(false))
+    }
+
+    /// The stage that failed.
+    pub fn failed(&self) -> Option<&Check> {
+        self.checks.iter().find(|check| check.ok == Some(false))
+    }
+}
+
+const DAEMONS: &str =
+    "check pveproxy and pvedaemon on the node: `systemctl status pveproxy pvedaemon`";
+
+/// How a stage ended that did not go well.
+struct Fault {
+    detail: String,
+    hint: Option<String>,
+    /// Whether it may pass while an API is coming up.
+    passes: bool,
+    error: Box<Error>,
+}
+
+impl Fault {
+    fn new(error: Error, hint: &str, passes: bool) -> Self {
+        Self {
+            detail: error.to_string(),
+            hint: Some(hint.to_owned()),
+            passes,
+            error: Box::new(error),
+        }
+    }
+}
+
+/// Examines the way to the API. While the cause is one that passes, such as a
+/// closed port, all is examined again for as long as `wait`, until it works or
+/// the run is interrupted.
+pub fn diagnose(https: &Https, wait: Duration, interrupted: &AtomicBool) -> Report {
+    let began = Instant::now();
+    loop {
+        let (report, passes) = once(https);
+        let left = wait.saturating_sub(began.elapsed());
+        if report.passed() || !passes || left.is_zero() {
+            return report;
+        }
+        let wake = Instant::now() + PAUSE.min(left);
+        while Instant::now() < wake {
+            if interrupted.load(Ordering::Relaxed) {
+                return report;
+            }
+            thread::sleep(SLICE);
+        }
+    }
+}
+
+/// One examination, and whether its failure may pass.
+fn once(https: &Https) -> (Report, bool) {
+    let mut run = Run {
+        report: Report::default(),
+        passes: false,
+    };
+    let hosts = &https.connection().hosts;
+    let reached = (0..hosts.len()).find(|index| {
+        let reached = run.reach(https, *index).is_some();
+        if reached {
+            run.report.host = Some(hosts[*index].clone());
+            https.stay_with(*index);
+        }
+        reached
+    });
+    if reached.is_some() {
+        // A host that was passed over is no failure where the next one works.
+        for check in &mut run.report.checks {
+            check.ok = check.ok.filter(|ok| *ok);
+        }
+        run.passes = false;
+        run.report.error = None;
+        run.log_in(https);
+    }
+    (run.report, run.passes)
+}
+
+/// A report in the making.
+struct Run {
+    report: Report,
+    passes: bool,
+}
+
+impl Run {
+    /// Runs a stage and notes how it went; its value, if it went well.
+    fn stage<T>(
+        &mut self,
+        name: &'static str,
+        stage: impl FnOnce(&mut Report) -> Result<(T, String), Fault>,
+    ) -> Option<T> {
+        let began = Instant::now();
+        let outcome = stage(&mut self.report);
+        let ms = milliseconds(began.elapsed());
+        let (value, ok, detail, hint) = match outcome {
+            Ok((value, detail)) => (Some(value), true, detail, None),
+            Err(fault) => {
+                self.passes |= fault.passes;
+                self.report.error = Some(*fault.error);
+                (None, false, fault.detail, fault.hint)
+            }
+        };
+        self.report.checks.push(Check {
+            name,
+            ok: Some(ok),
+            detail,
+            hint,
+            ms,
+        });
+        value
+    }
+
+    /// Gives the last stage a hint though it went well.
+    fn hint(&mut self, hint: Option<String>) {
+        if let Some(check) = self.report.checks.last_mut() {
+            check.hint = hint;
+        }
+    }
+}
+
+/// In milliseconds, to the microsecond.
+fn milliseconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e3
+}
+
+fn is_token(https: &Https) -> bool {
+    matches!(https.connection().credentials, Credentials::Token { .. })
+}
