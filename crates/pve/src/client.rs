@@ -1,5 +1,6 @@
 //! One place that asks, and asks again where that is safe.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
@@ -17,15 +18,19 @@ const READ_AGAIN_WITHIN: Duration = Duration::from_secs(10);
 
 /// A [`Transport`] with the policy for reads.
 pub struct Client {
-    transport: Box<dyn Transport>,
+    transport: Arc<dyn Transport>,
 }
 
 impl Client {
     /// A client on this transport.
     pub fn new(transport: impl Transport + 'static) -> Self {
-        Self {
-            transport: Box::new(transport),
-        }
+        Self::shared(Arc::new(transport))
+    }
+
+    /// A client on a transport that is in use already: it goes on with its
+    /// connections and its login.
+    pub fn shared(transport: Arc<dyn Transport>) -> Self {
+        Self { transport }
     }
 
     /// The transport itself, for requests that are sent once.

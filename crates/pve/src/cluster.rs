@@ -1,6 +1,7 @@
 //! The read side: what is there.
 
 pub mod resources;
+pub mod status;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};

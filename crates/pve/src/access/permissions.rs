@@ -25,8 +25,19 @@ impl Cluster {
 
     /// The caller's own privileges on one path, inherited ones included.
     pub fn permissions_on(&self, acl_path: &str) -> Result<BTreeSet<String>, Error> {
-        let call = Call::get(path!("access", "permissions")).with("path", acl_path);
-        let mut answer: BTreeMap<String, BTreeMap<String, Value>> = self.get_as(&call)?;
+        self.on_path(Call::get(path!("access", "permissions")), acl_path)
+    }
+
+    /// Another user's privileges on one path. A caller without Sys.Audit on
+    /// `/access` is refused, a token that asks for its own user included.
+    pub fn permissions_of(&self, user: &str, acl_path: &str) -> Result<BTreeSet<String>, Error> {
+        let call = Call::get(path!("access", "permissions")).with("userid", user);
+        self.on_path(call, acl_path)
+    }
+
+    fn on_path(&self, call: Call, acl_path: &str) -> Result<BTreeSet<String>, Error> {
+        let mut answer: BTreeMap<String, BTreeMap<String, Value>> =
+            self.get_as(&call.with("path", acl_path))?;
         Ok(answer
             .remove(acl_path)
             .map(|privileges| privileges.into_keys().collect())
