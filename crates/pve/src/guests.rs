@@ -105,35 +105,61 @@ impl Cluster {
             .iter()
             .map(|reference| from_resources(resources, reference, kinds))
             .collect();
-        let mut live: BTreeMap<String, Vec<Address>> = BTreeMap::new();
-        let mut failed = None;
-        if known.iter().any(|address| matches!(address, Ok(None))) {
-            let lists: Vec<(String, GuestKind)> = resources
-                .online_nodes()
-                .flat_map(|node| kinds.iter().map(|kind| (node.to_owned(), *kind)))
-                .collect();
-            for list in self.live_lists(&lists) {
-                match list {
-                    Ok(guests) => {
-                        for (address, guest) in guests {
-                            live.entry(address.vmid.to_string())
-                                .or_default()
-                                .push(address.clone());
-                            if let Some(name) = guest.name {
-                                live.entry(name).or_default().push(address);
-                            }
-                        }
-                    }
-                    Err(error) => failed = Some(error),
-                }
-            }
-        }
+        let young: Vec<GuestRef> = known
+            .iter()
+            .zip(references)
+            .filter(|(address, _)| matches!(address, Ok(None)))
+            .map(|(_, reference)| reference.clone())
+            .collect();
+        let mut young = self.locate_live(resources, &young, kinds).into_iter();
         known
             .into_iter()
             .zip(references)
             .map(|(address, reference)| match address? {
                 Some(address) => Ok(address),
-                None => match live.get(&reference.to_string()).map(Vec::as_slice) {
+                None => young
+                    .next()
+                    .unwrap_or_else(|| Err(self.no_guest(resources, reference))),
+            })
+            .collect()
+    }
+
+    /// As [`Cluster::locate`], by the live lists of the online nodes alone: for a
+    /// guest that does not bear the name any more that `/cluster/resources` knows.
+    pub fn locate_live(
+        &self,
+        resources: &Resources,
+        references: &[GuestRef],
+        kinds: &[GuestKind],
+    ) -> Vec<Result<Address, NotOne>> {
+        if references.is_empty() {
+            return Vec::new();
+        }
+        let lists: Vec<(String, GuestKind)> = resources
+            .online_nodes()
+            .flat_map(|node| kinds.iter().map(|kind| (node.to_owned(), *kind)))
+            .collect();
+        let mut live: BTreeMap<String, Vec<Address>> = BTreeMap::new();
+        let mut failed = None;
+        for list in self.live_lists(&lists) {
+            match list {
+                Ok(guests) => {
+                    for (address, guest) in guests {
+                        live.entry(address.vmid.to_string())
+                            .or_default()
+                            .push(address.clone());
+                        if let Some(name) = guest.name {
+                            live.entry(name).or_default().push(address);
+                        }
+                    }
+                }
+                Err(error) => failed = Some(error),
+            }
+        }
+        references
+            .iter()
+            .map(
+                |reference| match live.get(&reference.to_string()).map(Vec::as_slice) {
                     Some([address]) => Ok(address.clone()),
                     Some(several @ [_, ..]) => Err(several_named(reference, several.iter())),
                     _ => Err(match &failed {
@@ -141,7 +167,7 @@ impl Cluster {
                         None => self.no_guest(resources, reference),
                     }),
                 },
-            })
+            )
             .collect()
     }
 

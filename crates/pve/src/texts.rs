@@ -107,6 +107,7 @@ const TABLE: &[Pattern] = &[
     pattern(&["VM quit/powerdown failed"], Matched::ShutdownTimeout),
     // PVE::LXC::vm_stop: lxc-stop's own text when the time is over.
     pattern(&["lxc-stop", "timeout"], Matched::ShutdownTimeout),
+    pattern(&["container did not stop"], Matched::ShutdownTimeout),
     // PVE::QemuServer::Agent: both are HTTP 500.
     pattern(
         &["QEMU guest agent is not running"],

@@ -17,16 +17,31 @@ const INNER: [&str; 9] = [
     "docker", "br-", "veth", "virbr", "podman", "cni", "flannel", "cali", "lxcbr",
 ];
 
-/// Holds when the guest runs; binds `value` then.
+/// Holds when the guest runs; binds `value` then. Absent while it is stopped, so
+/// that a lost answer to its start can be looked up.
 pub fn running(guest: &Path, value: Option<String>) -> Probe {
+    status(guest, move |status| match status {
+        Status::Running => Verdict::Holds(value.clone()),
+        Status::Stopped => Verdict::Absent,
+        other => Verdict::NotYet(format!("it is {}", other.as_str())),
+    })
+}
+
+/// Holds when the guest is stopped. Absent while it runs, so that a lost answer
+/// to its shutdown can be looked up.
+pub fn stopped(guest: &Path) -> Probe {
+    status(guest, |status| match status {
+        Status::Stopped => Verdict::Holds(None),
+        Status::Running | Status::Paused => Verdict::Absent,
+        Status::Unknown => Verdict::NotYet("its status is not known".to_owned()),
+    })
+}
+
+fn status(guest: &Path, judge: impl Fn(Status) -> Verdict + Send + Sync + 'static) -> Probe {
     Probe::get(
         Call::get(guest.join("status").join("current")),
         move |answer| match answer {
-            Ok(data) => match live_from(data).map(|live| live.status) {
-                Some(Status::Running) => Verdict::Holds(value.clone()),
-                Some(status) => Verdict::NotYet(format!("it is {}", status.as_str())),
-                None => Verdict::NotYet("its status is not known".to_owned()),
-            },
+            Ok(data) => judge(live_from(data).map_or(Status::Unknown, |live| live.status)),
             Err(error) => not_yet(error),
         },
     )
@@ -209,7 +224,7 @@ fn is_reachable(address: IpAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Which, address, addresses, agent_answers, mac_of, running};
+    use super::{Which, address, addresses, agent_answers, mac_of, running, stopped};
     use crate::call::{Call, Segment};
     use crate::canned::refused;
     use crate::nodes::guest::GuestKind;
@@ -362,15 +377,27 @@ mod tests {
     }
 
     #[test]
-    fn only_a_guest_that_runs_is_running() {
-        let probe = running(&guest(), Some("192.0.2.7".to_owned()));
-        let judge = |status, qmp| {
+    fn a_status_is_reached_waited_for_or_not_there() {
+        let (up, down) = (
+            running(&guest(), Some("192.0.2.7".to_owned())),
+            stopped(&guest()),
+        );
+        let judge = |probe: &Probe, status: &str, qmp: &str| {
             probe.judge(&[Ok(json!({"vmid": 101, "status": status, "qmpstatus": qmp}))])
         };
         assert!(
-            matches!(judge("running", "running"), Verdict::Holds(Some(value)) if value == "192.0.2.7")
+            matches!(judge(&up, "running", "running"), Verdict::Holds(Some(value)) if value == "192.0.2.7")
         );
-        assert!(matches!(judge("running", "paused"), Verdict::NotYet(_)));
-        assert!(matches!(judge("stopped", "stopped"), Verdict::NotYet(_)));
+        assert!(matches!(
+            judge(&up, "running", "paused"),
+            Verdict::NotYet(_)
+        ));
+        assert!(matches!(judge(&up, "stopped", "stopped"), Verdict::Absent));
+        assert!(matches!(
+            judge(&down, "stopped", "stopped"),
+            Verdict::Holds(None)
+        ));
+        assert!(matches!(judge(&down, "running", "paused"), Verdict::Absent));
+        assert!(matches!(judge(&down, "unknown", ""), Verdict::NotYet(_)));
     }
 }
