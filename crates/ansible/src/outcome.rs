@@ -25,6 +25,15 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// A result with these values at the top level.
+    pub fn new(changed: bool, returns: Map<String, Value>) -> Self {
+        Self {
+            changed,
+            returns,
+            ..Self::default()
+        }
+    }
+
     /// Puts a secret that this run has made into the answer, where the JSON
     /// pointer (`/token/value`) says. It is written there after masking, and
     /// masked everywhere else; there is no other way for a secret to get out.

@@ -118,7 +118,7 @@ fn ready<J: Job>(
         match J::plan(task, cluster)? {
             Planned::Ready(plan, notes) => return Ok(Ok((plan, notes))),
             Planned::Blocked { why, .. } if task.context.check_mode => {
-                let mut outcome = Outcome::default();
+                let mut outcome = Outcome::new(false, Map::new());
                 outcome.msg = Some(format!("nothing can be planned yet: {why}"));
                 outcome.warnings.push(why);
                 return Ok(Err(outcome));
@@ -149,10 +149,8 @@ fn answer(
         Some(applied) => applied.changed(),
         None => plan.changes(),
     };
-    let mut outcome = Outcome::default();
-    outcome.changed = changed;
+    let mut outcome = Outcome::new(changed, report.returns);
     outcome.msg = report.msg;
-    outcome.returns = report.returns;
     if context.verbosity >= SHOW_CALLS {
         outcome
             .returns

@@ -5,6 +5,7 @@
 //! in [`job`].
 
 pub mod access;
+pub mod cluster;
 pub mod connection;
 pub mod fault;
 pub mod guests;
@@ -13,4 +14,8 @@ pub mod job;
 use ansible::Module;
 
 /// Every module, by name.
-pub const MODULES: &[Module] = &[access::pveum_role::MODULE];
+pub const MODULES: &[Module] = &[
+    guests::proxmox_clone_vms::MODULE,
+    cluster::proxmox_connectivity::MODULE,
+    access::pveum_role::MODULE,
+];

@@ -265,11 +265,13 @@ impl fmt::Display for TaskFailure {
 }
 
 impl Error {
-    /// What the server's text is known to mean, be it a refusal or a failed task.
+    /// What the text is known to mean: of a refusal, a failed task, or a probe
+    /// that speaks for the server.
     pub fn matched(&self) -> Option<Matched> {
         match self {
             Self::Refused(refusal) => refusal.matched(),
             Self::TaskFailed(failure) => failure.matched(),
+            Self::Never(text) => texts::matched(text),
             _ => None,
         }
     }

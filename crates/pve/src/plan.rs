@@ -265,6 +265,8 @@ pub enum Ending {
     TimedOut,
     /// The server's text, in the answer or in the task, means this.
     Text(Matched),
+    /// The probe says that it will never hold.
+    Never,
 }
 
 /// What follows such an ending.

@@ -361,6 +361,7 @@ fn follow<'a>(step: &'a Step, error: &Error, patience: &Patience<'_>) -> Option<
         .find(|(ending, _)| match ending {
             Ending::TimedOut => timed_out,
             Ending::Text(text) => error.matched() == Some(*text),
+            Ending::Never => matches!(error, Error::Never(_)),
         })
         .map(|(_, follow)| follow)
 }

@@ -1,0 +1,129 @@
+//! What is read of each VM and template before the plan is made.
+
+use std::collections::BTreeMap;
+
+use ansible::Failure;
+use pve::nodes::guest::Status;
+use pve::wire::password::{self, Compared};
+use pve::{Call, Cluster, path};
+use secret::Secret;
+
+use super::item::{Item, There};
+use super::picture::Picture;
+use crate::fault;
+use crate::guests::config::Config;
+
+/// The configurations that the plan compares with.
+pub struct Reading {
+    configs: BTreeMap<u32, Config>,
+    passwords: BTreeMap<u32, Compared>,
+}
+
+impl Reading {
+    /// Asks for them, side by side.
+    pub fn of(
+        cluster: &Cluster,
+        picture: &Picture,
+        items: &[Item],
+        there: &[There],
+    ) -> Result<Self, Failure> {
+        let mut calls: BTreeMap<u32, Call> = BTreeMap::new();
+        let mut checks: Vec<Call> = Vec::new();
+        for (item, there) in items.iter().zip(there) {
+            match there {
+                There::No(source) => {
+                    calls.insert(source.address.vmid, source.address.config());
+                    // `nextid` sees guests that the caller may not see.
+                    checks.extend(
+                        item.vmid
+                            .map(|vmid| Call::get(path!("cluster", "nextid")).with("vmid", vmid)),
+                    );
+                    let known = |pool: &&String| !picture.resources.pools.contains(*pool);
+                    checks.extend(item.settings.pool.as_ref().filter(known).map(pool_call));
+                }
+                // Only a running VM can have values that wait for its next boot.
+                There::Yes(address, live) if live.status == Status::Stopped => {
+                    calls.insert(address.vmid, address.config());
+                }
+                There::Yes(address, _) => {
+                    calls.insert(address.vmid, address.pending());
+                }
+            }
+        }
+        for answer in cluster.get_each(&checks) {
+            match answer {
+                Err(error) if error.status() == Some(403) => {}
+                Err(error) => return Err(fault::unable("clone", &error)),
+                Ok(_) => {}
+            }
+        }
+        let (vmids, calls): (Vec<u32>, Vec<Call>) = calls.into_iter().unzip();
+        let mut configs = BTreeMap::new();
+        for (vmid, answer) in vmids.into_iter().zip(cluster.get_each(&calls)) {
+            let data =
+                answer.map_err(|error| fault::unable(&format!("read VM `{vmid}`"), &error))?;
+            let config = if data.is_array() {
+                Config::from_pending(&data)
+            } else {
+                Config::from_config(&data)
+            };
+            configs.insert(vmid, config);
+        }
+        let passwords = passwords(cluster, items, there, &configs);
+        Ok(Self { configs, passwords })
+    }
+
+    /// The configuration of a VM that was asked about.
+    pub fn config(&self, vmid: u32) -> Config {
+        self.configs.get(&vmid).cloned().unwrap_or_default()
+    }
+
+    /// How the stored cloud-init password of a VM compares, if one is wanted.
+    pub fn password(&self, vmid: u32) -> Option<Compared> {
+        self.passwords.get(&vmid).copied()
+    }
+}
+
+fn pool_call(pool: &String) -> Call {
+    Call::get(path!("pools")).with("poolid", pool)
+}
+
+/// How the stored cloud-init passwords compare with the wanted ones. User data
+/// of the user's own has a password that is not ours to compare.
+fn passwords(
+    cluster: &Cluster,
+    items: &[Item],
+    there: &[There],
+    configs: &BTreeMap<u32, Config>,
+) -> BTreeMap<u32, Compared> {
+    let asked: Vec<(u32, &Secret, Call)> = items
+        .iter()
+        .zip(there)
+        .filter_map(|(item, there)| match there {
+            There::Yes(address, _) => {
+                let dump = address.path().join("cloudinit").join("dump");
+                let call = Call::get(dump).with("type", "user");
+                Some((address.vmid, item.settings.cipassword.as_ref()?, call))
+            }
+            There::No(_) => None,
+        })
+        .collect();
+    let calls: Vec<Call> = asked.iter().map(|(_, _, call)| call.clone()).collect();
+    asked
+        .iter()
+        .zip(cluster.get_each(&calls))
+        .map(|((vmid, password, _), dump)| {
+            let own_data = configs
+                .get(vmid)
+                .and_then(|config| config.get("cicustom"))
+                .is_some_and(|custom| custom.contains("user="));
+            let compared = match dump {
+                Ok(dump) if !own_data => {
+                    password::compare(password, dump.as_str().unwrap_or_default())
+                }
+                _ => Compared::Unknown,
+            };
+            (*vmid, compared)
+        })
+        .collect()
+}

@@ -1,0 +1,164 @@
+//! The result of `proxmox_clone_vms`: one row for each wanted VM.
+
+use pve::apply::{Applied, TrackEnd};
+use pve::nodes::guest::Status;
+use pve::plan::VMID;
+use pve::{Call, Cluster, Plan, Track};
+use serde_json::{Map, Value, json};
+
+use super::steps;
+use crate::guests::config::Config;
+use crate::guests::wait;
+use crate::job::Report;
+
+/// What the report needs of each wanted VM, in the order of `vms`.
+pub struct Note {
+    /// Its name.
+    pub name: String,
+    /// Its VMID, where it is known already.
+    pub vmid: Option<u32>,
+    /// The node that it is on, or will be.
+    pub node: String,
+    /// What it is cloned from, where it is.
+    pub source_vmid: Option<u32>,
+    /// What it does before anything is done.
+    pub status: Status,
+    /// The values that wait for its next boot.
+    pub pending: Vec<String>,
+    /// Its track in the plan, if it has one.
+    pub track: Option<usize>,
+    /// Whether it is waited for.
+    pub waits: bool,
+}
+
+/// What was done for a VM; in check mode, what would be.
+#[derive(Clone, Copy)]
+struct Done<'a> {
+    track: Option<&'a Track>,
+    end: Option<&'a TrackEnd>,
+    foretold: bool,
+}
+
+impl Done<'_> {
+    fn wrote(&self, verb: &str) -> bool {
+        if self.foretold {
+            return self.plans(verb);
+        }
+        self.end.is_some_and(|end| end.wrote(verb))
+    }
+
+    fn plans(&self, verb: &str) -> bool {
+        let writes = |step: &pve::Step| step.verb == verb && step.call.is_some();
+        self.track
+            .is_some_and(|track| track.steps.iter().any(writes))
+    }
+
+    fn changed(&self) -> bool {
+        if self.foretold {
+            return self.track.is_some_and(Track::changes);
+        }
+        self.end.is_some_and(TrackEnd::changed)
+    }
+
+    fn status(&self, before: Status) -> Status {
+        let well = self.foretold || self.end.is_some_and(TrackEnd::succeeded);
+        if self.wrote("start") || (well && self.plans("start")) {
+            Status::Running
+        } else {
+            before
+        }
+    }
+}
+
+/// The result.
+pub fn report(notes: &[Note], plan: &Plan, applied: Option<&Applied>, cluster: &Cluster) -> Report {
+    let done: Vec<Done<'_>> = notes
+        .iter()
+        .map(|note| Done {
+            track: note.track.and_then(|index| plan.tracks.get(index)),
+            end: note.track.and_then(|index| applied?.tracks.get(index)),
+            foretold: applied.is_none(),
+        })
+        .collect();
+    let mut report = Report::default();
+    let mut vms = Vec::new();
+    for ((note, done), pending) in notes.iter().zip(&done).zip(pending(notes, &done, cluster)) {
+        if !pending.is_empty() {
+            report.warnings.push(format!(
+                "{}: {} will have an effect after the next boot only (on_pending: reboot does it)",
+                note.name,
+                pending.join(", ")
+            ));
+        }
+        vms.push(Value::Object(row(note, *done, &pending)));
+    }
+    let created = done.iter().filter(|done| done.wrote("clone")).count();
+    let changed = done.iter().filter(|done| done.changed()).count();
+    report.msg = Some(format!(
+        "{} VMs: {created} created, {} changed, {} as wanted",
+        notes.len(),
+        changed.saturating_sub(created),
+        notes.len() - changed,
+    ));
+    report.returns.insert("vms".to_owned(), json!(vms));
+    report
+}
+
+/// The values that wait for the next boot: known from the plan, or asked for
+/// where a running VM was written to.
+fn pending(notes: &[Note], done: &[Done<'_>], cluster: &Cluster) -> Vec<Vec<String>> {
+    let asks = |note: &Note, done: &Done<'_>| {
+        let written = done.wrote("configure") || done.wrote("reboot");
+        note.status == Status::Running && written && !done.foretold
+    };
+    let calls: Vec<Call> = notes
+        .iter()
+        .zip(done)
+        .filter(|(note, done)| asks(note, done))
+        .filter_map(|(note, _)| Some(steps::address(&note.node, note.vmid?).pending()))
+        .collect();
+    let mut answers = cluster.get_each(&calls).into_iter();
+    notes
+        .iter()
+        .zip(done)
+        .map(|(note, done)| {
+            if !asks(note, done) {
+                return note.pending.clone();
+            }
+            match answers.next() {
+                Some(Ok(data)) => Config::from_pending(&data).pending().to_vec(),
+                _ => Vec::new(),
+            }
+        })
+        .collect()
+}
+
+fn row(note: &Note, done: Done<'_>, pending: &[String]) -> Map<String, Value> {
+    let end = done.end;
+    let vmid = end
+        .and_then(|end| end.bindings.get(VMID)?.parse().ok())
+        .or(note.vmid);
+    let error = end.and_then(|end| match &end.trouble {
+        Some(trouble) => Some(trouble.to_string()),
+        None if !end.began => Some("not begun".to_owned()),
+        None => None,
+    });
+    let seconds = end.map_or(0.0, |end| (end.took.as_secs_f64() * 10.0).round() / 10.0);
+    let mut row = Map::new();
+    let mut put = |key: &str, value: Value| row.insert(key.to_owned(), value);
+    put("name", json!(note.name));
+    put("vmid", json!(vmid));
+    put("node", json!(note.node));
+    put("source_vmid", json!(note.source_vmid));
+    put("created", json!(done.wrote("clone")));
+    put("changed", json!(done.changed()));
+    put("status", json!(done.status(note.status).as_str()));
+    put("pending", json!(pending));
+    put("seconds", json!(seconds));
+    put("error", json!(error));
+    if note.waits {
+        let addresses = end.map(wait::addresses).unwrap_or_default();
+        put("ip_addresses", json!(addresses));
+    }
+    row
+}

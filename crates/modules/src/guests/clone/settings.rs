@@ -1,0 +1,382 @@
+//! What is wanted of a clone: the options of one entry of `vms`, and the keys
+//! of the API's configuration that follow from them.
+
+use std::collections::BTreeMap;
+
+use ansible::{Args, Choice};
+use pve::wire::{IpConfig, Kind, PropertyString, Size, SshKeys, Tags, lists, switch, text_of};
+use secret::Secret;
+use serde_json::{Map, Value};
+
+use crate::guests::config::{Unwantable, Want, Wanted};
+use crate::guests::wait::WaitFor;
+
+/// What may be said of a VM, in an entry of `vms` and in `defaults`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Settings {
+    /// The template or VM to clone: a name or a VMID. Of several templates with one name, that on the
+    /// target node is taken. Needed only for a VM that is not there yet.
+    pub template: Option<String>,
+    /// The node that the VM is made on. By default the template's own. A VM that is there already stays
+    /// where it is.
+    pub node: Option<String>,
+    /// Where an allocated VMID may lie, such as V(5000-5999).
+    pub vmid_range: Option<String>,
+    /// Whether the disks share the template's base (V(linked)) or are copied (V(full)). V(auto), which is
+    /// the default, links clones of templates and copies other VMs.
+    pub clone_type: Option<CloneType>,
+    /// The storage for the disks of a full clone.
+    pub storage: Option<String>,
+    /// The format of the disks of a full clone, on a storage that has formats.
+    #[arg(choices = ["raw", "qcow2", "vmdk"])]
+    pub format: Option<String>,
+    /// The pool that the VM belongs to.
+    pub pool: Option<String>,
+    /// The description.
+    pub description: Option<String>,
+    /// The tags. They replace those that the VM has.
+    pub tags: Option<Vec<String>>,
+    /// Cores of each socket.
+    pub cores: Option<u32>,
+    /// Processor sockets.
+    pub sockets: Option<u32>,
+    /// The processor type, such as V(host) or V(x86-64-v3,flags=+aes).
+    pub cpu: Option<String>,
+    /// Memory in MiB.
+    pub memory: Option<u64>,
+    /// The least memory in MiB that ballooning leaves; V(0) turns ballooning off.
+    pub balloon: Option<u64>,
+    /// Whether the VM starts with its node.
+    pub onboot: Option<bool>,
+    /// Whether the guest agent is there: true or false, or the API's property string.
+    #[arg(kind = "raw")]
+    pub agent: Option<Value>,
+    /// The place in the start-up order, such as V(order=2,up=30).
+    pub startup: Option<String>,
+    /// Network cards by key, V(net0) and so on: a property string, or a dictionary with C(model),
+    /// C(bridge), C(vlan), C(mac), C(firewall), C(rate), C(mtu) and the API's other keys. What is not
+    /// stated is kept, the MAC above all.
+    pub net: Option<BTreeMap<String, Value>>,
+    /// Disks by key, V(scsi0) and so on, with their C(size), such as V(40G). They only grow; a smaller size
+    /// fails before anything is done.
+    pub disks: Option<BTreeMap<String, Value>>,
+    /// The user that cloud-init makes.
+    pub ciuser: Option<String>,
+    /// That user's password. It is compared with the stored hash, so that it is written only when it differs.
+    pub cipassword: Option<Secret>,
+    /// That user's SSH public keys: a list, or a text with one on each line. They replace those that are there.
+    #[arg(kind = "raw", no_log = false)]
+    pub sshkeys: Option<Value>,
+    /// IP configurations by key, V(ipconfig0) and so on, such as V(ip=dhcp) or
+    /// V(ip=192.0.2.10/24,gw=192.0.2.1).
+    pub ipconfig: Option<BTreeMap<String, Value>>,
+    /// DNS servers.
+    pub nameservers: Option<Vec<String>>,
+    /// DNS search domains.
+    pub searchdomains: Option<Vec<String>>,
+    /// Cloud-init snippets in place of the generated data, such as V(user=local:snippets/web.yml).
+    pub cicustom: Option<String>,
+    /// Whether cloud-init upgrades the packages at the first boot.
+    pub ciupgrade: Option<bool>,
+    /// Any further key of the API's VM configuration. An empty text removes the key.
+    pub config: Option<BTreeMap<String, Value>>,
+    /// Whether the VM is just there, or runs. V(present), the default, leaves a VM running or stopped as it is.
+    pub state: Option<State>,
+    /// What to wait for once the VM has been told to start: nothing (the default), that it runs, that its
+    /// guest agent answers, that it has an address, that its port O(vms[].port) is open. With a static
+    /// O(vms[].ipconfig), address and port need no guest agent.
+    pub wait_for: Option<WaitFor>,
+    /// The TCP port that V(port) waits for.
+    pub port: Option<u16>,
+}
+
+/// How disks are cloned.
+#[derive(Choice, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CloneType {
+    /// Linked for templates, full otherwise.
+    #[default]
+    Auto,
+    /// They share the template's base.
+    Linked,
+    /// They are copied.
+    Full,
+}
+
+/// Whether the VM runs.
+#[derive(Choice, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum State {
+    /// It is there.
+    #[default]
+    Present,
+    /// It runs.
+    Started,
+}
+
+/// An entry of `vms` with the defaults under it: what the entry does not state
+/// is taken from there. Dictionaries merge by key, lists replace.
+pub fn over(entry: &Map<String, Value>, defaults: &Map<String, Value>) -> Map<String, Value> {
+    let mut merged = defaults.clone();
+    for (key, value) in entry {
+        match (merged.get_mut(key), value) {
+            (Some(_), Value::Null) => {}
+            (Some(Value::Object(under)), Value::Object(own)) => *under = over(own, under),
+            _ => {
+                merged.insert(key.clone(), value.clone());
+            }
+        }
+    }
+    merged
+}
+
+impl Settings {
+    /// The keys of the configuration that are stated.
+    pub fn wanted(&self) -> Result<Wanted, Unwantable> {
+        let mut wanted = Wanted::new();
+        let mut put = |key: &str, value: Option<String>| {
+            if let Some(value) = value {
+                wanted.insert(key.to_owned(), Want::Text(value));
+            }
+        };
+        put("description", self.description.clone());
+        put("tags", self.tags.as_deref().map(tags).transpose()?);
+        put("cores", self.cores.map(|number| number.to_string()));
+        put("sockets", self.sockets.map(|number| number.to_string()));
+        put("cpu", self.cpu.clone());
+        put("memory", self.memory.map(|number| number.to_string()));
+        put("balloon", self.balloon.map(|number| number.to_string()));
+        put("onboot", self.onboot.map(|on| switch(on).to_owned()));
+        put("agent", self.agent.as_ref().and_then(text_of));
+        put("startup", self.startup.clone());
+        put("ciuser", self.ciuser.clone());
+        put("sshkeys", self.sshkeys.as_ref().map(sshkeys).transpose()?);
+        put("nameserver", self.nameservers.as_deref().map(lists::spaced));
+        put(
+            "searchdomain",
+            self.searchdomains.as_deref().map(lists::spaced),
+        );
+        put("cicustom", self.cicustom.clone());
+        put("ciupgrade", self.ciupgrade.map(|on| switch(on).to_owned()));
+        for (key, value) in self.net.iter().flatten() {
+            put(key, Some(net(key, value)?));
+        }
+        for (key, value) in self.ipconfig.iter().flatten() {
+            put(key, Some(ipconfig(key, value)?));
+        }
+        for (key, value) in self.config.iter().flatten() {
+            let text = match value {
+                Value::Null => Some(String::new()),
+                value => text_of(value),
+            };
+            let text = text.ok_or_else(|| unwantable(key, "neither text, number nor boolean"))?;
+            put(key, Some(text));
+        }
+        if let Some(password) = &self.cipassword {
+            wanted.insert("cipassword".to_owned(), Want::Password(password.clone()));
+        }
+        Ok(wanted)
+    }
+
+    /// The sizes that disks are wanted to have at least.
+    pub fn sizes(&self) -> Result<BTreeMap<String, Size>, Unwantable> {
+        self.disks
+            .iter()
+            .flatten()
+            .map(|(key, value)| Ok((key.clone(), disk_size(key, value)?)))
+            .collect()
+    }
+
+    /// The range for an allocated VMID.
+    pub fn range(&self) -> Result<Option<std::ops::RangeInclusive<u32>>, Unwantable> {
+        let Some(text) = &self.vmid_range else {
+            return Ok(None);
+        };
+        let parsed = text.split_once('-').and_then(|(first, last)| {
+            let first: u32 = first.trim().parse().ok()?;
+            let last: u32 = last.trim().parse().ok()?;
+            (100..=last).contains(&first).then_some(first..=last)
+        });
+        parsed.map(Some).ok_or_else(|| {
+            unwantable(
+                "vmid_range",
+                "must be two VMIDs from 100 on, such as 5000-5999",
+            )
+        })
+    }
+}
+
+fn unwantable(key: &str, why: impl std::fmt::Display) -> Unwantable {
+    Unwantable {
+        key: key.to_owned(),
+        why: why.to_string(),
+    }
+}
+
+fn tags(texts: &[String]) -> Result<String, Unwantable> {
+    Tags::collect(texts)
+        .map(|tags| tags.to_string())
+        .map_err(|error| unwantable("tags", error))
+}
+
+fn sshkeys(value: &Value) -> Result<String, Unwantable> {
+    let texts: Vec<&str> = match value {
+        Value::String(text) => vec![text],
+        Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
+        _ => return Err(unwantable("sshkeys", "must be a list or a text")),
+    };
+    SshKeys::collect(texts)
+        .map(|keys| keys.encoded())
+        .map_err(|error| unwantable("sshkeys", error))
+}
+
+/// The names that the option has for keys of the API.
+const NET_NAMES: &[(&str, &str)] = &[("vlan", "tag"), ("mac", "macaddr")];
+
+fn net(key: &str, value: &Value) -> Result<String, Unwantable> {
+    let kind = Kind::of(key)
+        .filter(|_| key.starts_with("net"))
+        .ok_or_else(|| unwantable(key, "is no network card: name it net0, net1, …"))?;
+    match value {
+        Value::String(text) => Ok(text.clone()),
+        Value::Object(stated) => {
+            let pairs = stated.iter().filter_map(|(name, value)| {
+                let known = NET_NAMES.iter().find(|(option, _)| option == name);
+                Some((known.map_or(name.as_str(), |(_, api)| api), text_of(value)?))
+            });
+            PropertyString::from_pairs(kind, pairs)
+                .map(|net| net.to_string())
+                .map_err(|error| unwantable(key, error))
+        }
+        _ => Err(unwantable(key, "must be a property string or a dictionary")),
+    }
+}
+
+fn ipconfig(key: &str, value: &Value) -> Result<String, Unwantable> {
+    if Kind::of(key).is_none() || !key.starts_with("ipconfig") {
+        return Err(unwantable(
+            key,
+            "is no IP configuration: name it ipconfig0, ipconfig1, …",
+        ));
+    }
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Object(parts) => parts
+            .iter()
+            .filter_map(|(name, value)| Some(format!("{name}={}", text_of(value)?)))
+            .collect::<Vec<_>>()
+            .join(","),
+        _ => return Err(unwantable(key, "must be a property string or a dictionary")),
+    };
+    let checked: Result<IpConfig, _> = text.parse();
+    checked
+        .map(|_| text)
+        .map_err(|error| unwantable(key, error))
+}
+
+fn disk_size(key: &str, value: &Value) -> Result<Size, Unwantable> {
+    let size = match value {
+        Value::Object(disk) => disk.get("size").and_then(text_of),
+        value => text_of(value),
+    };
+    let size = size.ok_or_else(|| unwantable(key, "has no size, such as 40G"))?;
+    size.parse().map_err(|error| unwantable(key, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Settings, over};
+    use crate::guests::config::Want;
+    use ansible::Args;
+    use serde_json::{Map, Value, json};
+
+    fn map(value: Value) -> Map<String, Value> {
+        match value {
+            Value::Object(map) => map,
+            _ => Map::new(),
+        }
+    }
+
+    #[test]
+    fn dictionaries_merge_by_key_and_lists_replace() {
+        let defaults = json!({
+            "cores": 2, "memory": 2048, "tags": ["a", "b"],
+            "net": {"net0": {"bridge": "vmbr0", "firewall": true}}, "disks": {"scsi0": {"size": "40G"}},
+        });
+        let entry = json!({
+            "name": "web-1", "cores": 4, "memory": null, "tags": ["c"],
+            "net": {"net0": {"vlan": 20}, "net1": "virtio,bridge=vmbr1"},
+        });
+        assert_eq!(
+            Value::Object(over(&map(entry), &map(defaults))),
+            json!({
+                "name": "web-1", "cores": 4, "memory": 2048, "tags": ["c"],
+                "net": {
+                    "net0": {"bridge": "vmbr0", "firewall": true, "vlan": 20},
+                    "net1": "virtio,bridge=vmbr1",
+                },
+                "disks": {"scsi0": {"size": "40G"}},
+            })
+        );
+    }
+
+    #[test]
+    fn options_become_keys_of_the_api() {
+        let settings = Settings::parse(map(json!({
+            "tags": ["web", "prod"], "cores": 4, "onboot": false, "agent": true, "ciupgrade": "no",
+            "net": {"net0": {"model": "virtio", "bridge": "vmbr0", "vlan": 20, "firewall": true}},
+            "nameservers": ["1.1.1.1", "9.9.9.9"], "ipconfig": {"ipconfig0": "ip=dhcp"},
+            "config": {"vga": "std", "numa": true, "hookscript": null},
+        })))
+        .unwrap();
+        let wanted: Vec<(String, String)> = settings
+            .wanted()
+            .unwrap()
+            .into_iter()
+            .filter_map(|(key, want)| match want {
+                Want::Text(text) => Some((key, text)),
+                Want::Password(_) => None,
+            })
+            .collect();
+        let expected = [
+            ("agent", "1"),
+            ("ciupgrade", "0"),
+            ("cores", "4"),
+            ("hookscript", ""),
+            ("ipconfig0", "ip=dhcp"),
+            ("nameserver", "1.1.1.1 9.9.9.9"),
+            ("net0", "virtio,bridge=vmbr0,firewall=1,tag=20"),
+            ("numa", "1"),
+            ("onboot", "0"),
+            ("tags", "web;prod"),
+            ("vga", "std"),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()));
+        assert_eq!(wanted, expected);
+    }
+
+    #[test]
+    fn what_cannot_be_wanted_is_said() {
+        for (stated, message) in [
+            (
+                json!({"net": {"eth0": "virtio"}}),
+                "eth0: is no network card: name it net0, net1, …",
+            ),
+            (
+                json!({"vmid_range": "50-60"}),
+                "vmid_range: must be two VMIDs from 100 on, such as 5000-5999",
+            ),
+            (
+                json!({"disks": {"scsi0": {"sise": "4G"}}}),
+                "scsi0: has no size, such as 40G",
+            ),
+        ] {
+            let settings = Settings::parse(map(stated)).unwrap();
+            let error = settings
+                .wanted()
+                .map(drop)
+                .and_then(|()| settings.sizes().map(drop))
+                .and_then(|()| settings.range().map(drop))
+                .unwrap_err();
+            assert_eq!(error.to_string(), message);
+        }
+    }
+}

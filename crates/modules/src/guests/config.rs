@@ -1,0 +1,350 @@
+//! The configuration of a virtual machine: what it has, what is wanted of it,
+//! and what has to be written. The one way to compare it and to change it.
+
+use std::collections::BTreeMap;
+
+use pve::wire::password::Compared;
+use pve::wire::{Kind, PropertyString, Size, SshKeys, holds, text_of};
+use pve::{Call, Param, Path};
+use secret::Secret;
+use serde_json::{Map, Value, json};
+
+/// Keys of a configuration as the API answers them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    values: BTreeMap<String, String>,
+    pending: Vec<String>,
+}
+
+impl Config {
+    /// From the answer to `GET …/config`.
+    pub fn from_config(data: &Value) -> Self {
+        let values = data
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter_map(|(key, value)| Some((key.clone(), text_of(value)?)))
+            .collect();
+        Self {
+            values,
+            pending: Vec::new(),
+        }
+    }
+
+    /// From the answer to `GET …/pending`: the values are those that hold after
+    /// the next boot, as `config` has them, and the keys that wait for it are known.
+    pub fn from_pending(data: &Value) -> Self {
+        let mut config = Self::default();
+        for row in data.as_array().into_iter().flatten() {
+            let Some(key) = row["key"].as_str() else {
+                continue;
+            };
+            let waits = row.get("pending").or_else(|| row.get("delete"));
+            if waits.is_some() {
+                config.pending.push(key.to_owned());
+            }
+            let value = match (row.get("pending"), row.get("delete")) {
+                (Some(value), _) => text_of(value),
+                (None, Some(_)) => None,
+                (None, None) => row.get("value").and_then(text_of),
+            };
+            if let Some(value) = value {
+                config.values.insert(key.to_owned(), value);
+            }
+        }
+        config.pending.sort_unstable();
+        config
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.values.get(key).map(String::as_str)
+    }
+
+    /// Keys and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.values
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
+    /// Takes the MAC out of a network card: another guest's is not to be kept.
+    pub fn forget_mac(&mut self, key: &str) {
+        let net = self
+            .values
+            .get(key)
+            .and_then(|net| PropertyString::parse(Kind::NET, net).ok());
+        if let Some(mut net) = net {
+            net.remove("macaddr");
+            self.values.insert(key.to_owned(), net.to_string());
+        }
+    }
+
+    /// The keys whose values wait for the next boot.
+    pub fn pending(&self) -> &[String] {
+        &self.pending
+    }
+
+    /// The disk under this key.
+    pub fn disk(&self, key: &str) -> Option<PropertyString> {
+        let kind = Kind::of(key)?;
+        PropertyString::parse(kind, self.get(key)?).ok()
+    }
+
+    /// The size of the disk under this key.
+    pub fn disk_size(&self, key: &str) -> Option<Size> {
+        self.disk(key)?.size()
+    }
+
+    /// This configuration with other values, as it will be after a write.
+    #[must_use]
+    pub fn with(&self, change: &Change) -> Self {
+        let mut after = self.clone();
+        for (key, value) in &change.set {
+            if let Param::Text(text) = value {
+                after.values.insert(key.clone(), text.clone());
+            }
+        }
+        for key in &change.delete {
+            after.values.remove(key);
+        }
+        after
+    }
+}
+
+/// What is wanted of one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// This value; an empty one means that the key is not there.
+    Text(String),
+    /// The cloud-init password, which no answer shows.
+    Password(Secret),
+}
+
+/// What is wanted, by key.
+pub type Wanted = BTreeMap<String, Want>;
+
+/// A value that cannot be wanted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: {why}")]
+pub struct Unwantable {
+    /// The key.
+    pub key: String,
+    /// Why not.
+    pub why: String,
+}
+
+/// What has to be written.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Change {
+    /// New values.
+    pub set: Vec<(String, Param)>,
+    /// Keys that go.
+    pub delete: Vec<String>,
+    /// The values that change, as they are.
+    pub before: Map<String, Value>,
+    /// The same, as they will be.
+    pub after: Map<String, Value>,
+}
+
+impl Change {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.set.is_empty() && self.delete.is_empty()
+    }
+
+    /// `PUT …/config`, below the guest's path.
+    pub fn call(&self, guest: &Path) -> Call {
+        let mut call = Call::put(guest.join("config"));
+        call.params.clone_from(&self.set);
+        if !self.delete.is_empty() {
+            call = call.with("delete", self.delete.join(","));
+        }
+        call
+    }
+}
+
+/// Only what was stated and differs. `password` tells how the stored
+/// cloud-init password compares, where one is wanted.
+pub fn change(have: &Config, wanted: &Wanted, password: Compared) -> Result<Change, Unwantable> {
+    let mut change = Change::default();
+    for (key, want) in wanted {
+        match want {
+            Want::Password(secret) => {
+                if password == Compared::Differs {
+                    change.set.push((key.clone(), secret.clone().into()));
+                    change.before.insert(key.clone(), json!("********"));
+                    change.after.insert(key.clone(), json!("******** (new)"));
+                }
+            }
+            Want::Text(text) => {
+                let had = have.get(key);
+                let text = merged(key, had, text)?;
+                if holds(key, had, &text) {
+                    continue;
+                }
+                change
+                    .before
+                    .insert(key.clone(), json!(had.map(|had| shown(key, had))));
+                if text.is_empty() {
+                    change.delete.push(key.clone());
+                    change.after.insert(key.clone(), Value::Null);
+                } else {
+                    change.after.insert(key.clone(), json!(shown(key, &text)));
+                    change.set.push((key.clone(), text.into()));
+                }
+            }
+        }
+    }
+    Ok(change)
+}
+
+/// A value as a person reads it: SSH keys without their percent-encoding.
+fn shown(key: &str, value: &str) -> String {
+    match SshKeys::collect([value]) {
+        Ok(keys) if key == "sshkeys" => keys.to_text(),
+        _ => value.to_owned(),
+    }
+}
+
+/// A property string keeps what was not stated of it, the MAC of a network
+/// card above all. An address is the exception: a gateway that was not stated
+/// does not belong to the new address.
+fn merged(key: &str, had: Option<&str>, want: &str) -> Result<String, Unwantable> {
+    let unwantable = |why: String| Unwantable {
+        key: key.to_owned(),
+        why,
+    };
+    let Some(kind) = Kind::of(key).filter(|_| !want.is_empty()) else {
+        return Ok(want.to_owned());
+    };
+    let want = PropertyString::parse(kind, want).map_err(|error| unwantable(error.to_string()))?;
+    let whole = key.starts_with("ipconfig") || matches!(key, "boot" | "cicustom");
+    let had = had.and_then(|had| PropertyString::parse(kind, had).ok());
+    let mut merged = match &had {
+        Some(had) if !whole => had.merge(&want),
+        _ => want,
+    };
+    if kind == Kind::NET && merged.get("model").is_none() {
+        merged
+            .set("model", "virtio")
+            .map_err(|error| unwantable(error.to_string()))?;
+    }
+    let volume = |disk: &PropertyString| disk.get("file").map(str::to_owned);
+    if let Some(volume_there) = had.as_ref().and_then(volume)
+        && volume(&merged).is_some_and(|volume| volume != volume_there)
+        && !key.starts_with("ide")
+    {
+        return Err(unwantable(format!(
+            "there is a disk already ({volume_there}); it would be replaced by an empty one"
+        )));
+    }
+    Ok(merged.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Config, Want, Wanted, change};
+    use pve::Call;
+    use pve::path;
+    use pve::wire::password::Compared;
+    use secret::Secret;
+    use serde_json::json;
+
+    fn wanted(pairs: &[(&str, &str)]) -> Wanted {
+        pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), Want::Text((*value).to_owned())))
+            .collect()
+    }
+
+    fn call(have: &serde_json::Value, pairs: &[(&str, &str)]) -> String {
+        let change = change(&Config::from_config(have), &wanted(pairs), Compared::Same).unwrap();
+        if change.is_empty() {
+            return String::new();
+        }
+        Call::to_string(&change.call(&path!("vm")))
+    }
+
+    #[test]
+    fn only_what_differs_is_written() {
+        let have = json!({
+            "cores": 2, "memory": "2048", "onboot": 1, "tags": "a;b", "agent": "1,fstrim_cloned_disks=1",
+            "net0": "virtio=BC:24:11:00:00:01,bridge=vmbr0,tag=20", "ipconfig0": "ip=10.0.0.5/24,gw=10.0.0.1",
+            "description": "x",
+        });
+        for (pairs, expected) in [
+            (
+                vec![("cores", "2"), ("memory", "2048"), ("tags", "b a")],
+                "",
+            ),
+            (vec![("cores", "4")], "PUT /vm/config cores=4"),
+            (vec![("agent", "1"), ("onboot", "1")], ""),
+            (
+                vec![("net0", "bridge=vmbr1")],
+                "PUT /vm/config net0=virtio=BC:24:11:00:00:01,bridge=vmbr1,tag=20",
+            ),
+            (vec![("net0", "model=virtio,bridge=vmbr0")], ""),
+            (
+                vec![("net1", "bridge=vmbr1")],
+                "PUT /vm/config net1=virtio,bridge=vmbr1",
+            ),
+            (
+                vec![("ipconfig0", "ip=dhcp")],
+                "PUT /vm/config ipconfig0=ip=dhcp",
+            ),
+            (
+                vec![("description", ""), ("tags", "")],
+                "PUT /vm/config delete=description,tags",
+            ),
+            (vec![("ciuser", "")], ""),
+        ] {
+            assert_eq!(call(&have, &pairs), expected, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn a_disk_is_never_replaced() {
+        let have = Config::from_config(&json!({"scsi1": "ceph:vm-1-disk-1,size=32G"}));
+        let same = wanted(&[("scsi1", "ceph:32")]);
+        assert!(change(&have, &same, Compared::Same).unwrap().is_empty());
+        let other = wanted(&[("scsi1", "local:32")]);
+        assert_eq!(
+            change(&have, &other, Compared::Same)
+                .unwrap_err()
+                .to_string(),
+            "scsi1: there is a disk already (ceph:vm-1-disk-1); it would be replaced by an empty one"
+        );
+    }
+
+    #[test]
+    fn a_password_is_written_when_it_differs_and_shown_never() {
+        let wanted = Wanted::from([(
+            "cipassword".to_owned(),
+            Want::Password(Secret::new("hunter2")),
+        )]);
+        let have = Config::default();
+        for compared in [Compared::Same, Compared::Unknown] {
+            assert!(change(&have, &wanted, compared).unwrap().is_empty());
+        }
+        let differs = change(&have, &wanted, Compared::Differs).unwrap();
+        assert_eq!(
+            differs.call(&path!("vm")).to_string(),
+            "PUT /vm/config cipassword=********"
+        );
+        assert!(!format!("{differs:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn pending_values_count_as_written() {
+        let config = Config::from_pending(&json!([
+            {"key": "cores", "value": 2, "pending": 4},
+            {"key": "memory", "value": "2048"},
+            {"key": "vga", "value": "std", "delete": 1},
+        ]));
+        assert_eq!(config.get("cores"), Some("4"));
+        assert_eq!(config.get("memory"), Some("2048"));
+        assert_eq!(config.get("vga"), None);
+        assert_eq!(config.pending(), ["cores", "vga"]);
+    }
+}
