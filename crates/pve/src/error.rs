@@ -208,6 +208,11 @@ impl Refusal {
         })
     }
 
+    /// Whether it is a 403 that says neither path nor privilege.
+    pub fn is_bare_403(&self) -> bool {
+        self.status == 403 && self.message.trim_end() == "Permission check failed"
+    }
+
     /// The privileges and the ACL path that a 403 names: `(/vms/100, VM.Clone)`.
     pub fn missing_right(&self) -> Option<(String, Vec<String>)> {
         (self.status == 403)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::call::Call;
 use crate::client::{Client, decode};
-use crate::error::{Error, Refusal, Request};
+use crate::error::{Error, Request};
 use crate::path;
 use crate::plan::Allocation;
 use crate::texts::Matched;
@@ -79,13 +79,7 @@ pub(crate) fn says_taken(
     within: Option<Duration>,
 ) -> bool {
     match error {
-        Error::Refused(refusal) if is_bare_403(refusal) => is_taken(client, vmid, within),
+        Error::Refused(refusal) if refusal.is_bare_403() => is_taken(client, vmid, within),
         _ => error.matched() == Some(Matched::VmidTaken),
     }
-}
-
-fn is_bare_403(refusal: &Refusal) -> bool {
-    refusal.status == 403
-        && refusal.missing_right().is_none()
-        && refusal.message.trim_end() == "Permission check failed"
 }
