@@ -61,11 +61,15 @@ impl Https {
     /// A transport over this connection, with the proxies and certificates that
     /// the environment names.
     pub fn new(connection: Connection) -> Self {
-        Self::with_environment(connection, proxy::environment())
+        Self::in_environment(connection, Environment::of_this_process())
     }
 
-    /// As [`Https::new`], in this environment (names and values).
-    pub fn with_environment(connection: Connection, environment: Vec<(String, String)>) -> Self {
+    /// As [`Https::new`], in an environment of these variables.
+    pub fn with_environment(connection: Connection, variables: Vec<(String, String)>) -> Self {
+        Self::in_environment(connection, Environment::from(variables))
+    }
+
+    fn in_environment(connection: Connection, environment: Environment) -> Self {
         Self {
             user: connection.credentials.name(),
             auth: Auth::new(connection.credentials.clone(), RENEW_AFTER),
@@ -83,7 +87,7 @@ impl Https {
         }
     }
 
-    /// As it is, but a ticket is renewed after this time: for tests.
+    /// The same, renewing a ticket that is older than this instead of 90 minutes.
     #[must_use]
     pub fn renewing_after(mut self, time: Duration) -> Self {
         self.auth = Auth::new(self.connection.credentials.clone(), time);

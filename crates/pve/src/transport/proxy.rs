@@ -1,6 +1,7 @@
 //! Which proxy stands in between, after the environment as Python requests
 //! reads it: people's playbooks have been run that way for years.
 
+use std::fmt;
 use std::net::Ipv4Addr;
 
 use percent_encoding::percent_decode_str;
@@ -10,14 +11,41 @@ use secret::Secret;
 use crate::connection::Host;
 use crate::error::Unreached;
 
-/// The variables of the environment, in their order.
-pub(crate) type Environment = Vec<(String, String)>;
+/// The variables of an environment, in their order. Their values may be
+/// secret, as a password in the URL of a proxy is.
+pub(crate) struct Environment(Vec<(String, String)>);
 
-/// The environment of this process; what is not UTF-8 is no proxy.
-pub(crate) fn environment() -> Environment {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect()
+impl Environment {
+    /// The environment of this process; what is not UTF-8 is not meant for us.
+    pub(crate) fn of_this_process() -> Self {
+        Self(
+            std::env::vars_os()
+                .filter_map(|(name, value)| {
+                    Some((name.into_string().ok()?, value.into_string().ok()?))
+                })
+                .collect(),
+        )
+    }
+
+    /// The value of a variable that is not empty.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0
+            .iter()
+            .find(|(variable, value)| variable == name && !value.is_empty())
+            .map(|(_, value)| value.as_str())
+    }
+}
+
+impl From<Vec<(String, String)>> for Environment {
+    fn from(variables: Vec<(String, String)>) -> Self {
+        Self(variables)
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Environment(…)")
+    }
 }
 
 /// A proxy that is asked to CONNECT.
@@ -89,7 +117,7 @@ fn named<'a>(host: &Host, environment: &'a Environment) -> Option<&'a str> {
 fn variable<'a>(name: &str, environment: &'a Environment) -> Option<&'a str> {
     let mut found = None;
     let mut final_word = false;
-    for (variable, value) in environment {
+    for (variable, value) in &environment.0 {
         let Some(at) = variable.len().checked_sub("_proxy".len()) else {
             continue;
         };
@@ -110,14 +138,10 @@ fn variable<'a>(name: &str, environment: &'a Environment) -> Option<&'a str> {
 }
 
 fn is_bypassed(host: &Host, environment: &Environment) -> bool {
-    let get = |name: &str| {
-        environment
-            .iter()
-            .find(|(variable, value)| variable == name && !value.is_empty())
-            .map(|(_, value)| value.as_str())
-    };
     // requests looks itself, then asks urllib, which has rules of its own.
-    let listed = get("no_proxy").or_else(|| get("NO_PROXY"));
+    let listed = environment
+        .get("no_proxy")
+        .or_else(|| environment.get("NO_PROXY"));
     listed.is_some_and(|list| requests_bypasses(host, list))
         || variable("no", environment).is_some_and(|list| urllib_bypasses(&host.name, list))
 }

@@ -140,12 +140,7 @@ fn bundle(trust: &Trust, environment: &Environment) -> Option<(&'static str, Pat
     }
     ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"]
         .into_iter()
-        .find_map(|name| {
-            environment
-                .iter()
-                .find(|(variable, value)| variable == name && !value.is_empty())
-                .map(|(_, path)| (name, PathBuf::from(path)))
-        })
+        .find_map(|name| Some((name, PathBuf::from(environment.get(name)?))))
 }
 
 /// The system's store, or what `SSL_CERT_DIR` names.

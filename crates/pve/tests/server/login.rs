@@ -57,6 +57,20 @@ fn a_login_gives_a_ticket_and_writes_a_csrf_token() {
 }
 
 #[test]
+fn no_secret_is_shown_when_debugging() {
+    let (server, authority) = Server::start(|_| ticket(1));
+    let mut connection = server.connection(&authority);
+    connection.credentials = password(Some("123456"));
+    let proxy = ("http_proxy".to_owned(), "http://u:pr0xy@p".to_owned());
+    let https = Https::with_environment(connection, vec![proxy]);
+    https.send(&version(), None).unwrap();
+    let shown = format!("{https:?}");
+    for secret in ["hunter2", "123456", "pr0xy", "PVE:ansible", "csrf-1"] {
+        assert!(!shown.contains(secret), "{secret}");
+    }
+}
+
+#[test]
 fn many_threads_log_in_once() {
     let (server, authority) = Server::start(|request| {
         if is_login(request) {

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use pve::transport::Transport;
+use pve::transport::{Https, Transport};
 use pve::{Error, Unreached};
 use serde_json::json;
 
-use crate::support::{Reply, Server, closed_port, start_vm, version};
+use crate::support::{Authority, Reply, Server, closed_port, start_vm, version};
 
 fn cause(error: Error) -> String {
     match error {
@@ -70,7 +70,7 @@ fn an_answer_that_is_whole_counts_even_if_a_reset_follows() {
         let before = server.requests().len();
         match https.send(&start_vm(), None) {
             Ok(data) => assert_eq!(data, json!("done")),
-            Err(error) => assert_eq!(cause(error), "Connection reset by peer"),
+            Err(error) => assert!(matches!(error, Error::Unknown { .. }), "{error:?}"),
         }
         assert!(server.requests().len() <= before + 1);
     }
@@ -84,10 +84,19 @@ fn garbage_instead_of_an_answer_leaves_the_outcome_unknown() {
     );
 }
 
+/// Reads as it should, so that the connection stands, and writes so.
+fn write_so(reply: Reply) -> (Server, Authority) {
+    Server::start(move |request| match request.method.as_str() {
+        "GET" => Reply::data(&json!(1)),
+        _ => reply.clone(),
+    })
+}
+
 #[test]
 fn a_server_that_hangs_is_left_at_the_deadline() {
-    let (server, authority) = Server::start(|_| Reply::hang());
+    let (server, authority) = write_so(Reply::hang());
     let https = server.https(&authority);
+    https.send(&version(), None).unwrap();
     let within = Some(Duration::from_millis(300));
     let error = https.send(&start_vm(), within).unwrap_err();
     assert_eq!(
@@ -99,24 +108,35 @@ fn a_server_that_hangs_is_left_at_the_deadline() {
 
 #[test]
 fn a_body_that_hangs_is_left_at_the_deadline() {
-    let (server, authority) = Server::start(|_| Reply::data(&json!("x")).cut(1).stall());
-    let error = server
-        .https(&authority)
-        .send(&start_vm(), Some(Duration::from_millis(300)))
-        .unwrap_err();
-    assert_eq!(cause(error), "no answer in time");
+    let (server, authority) = write_so(Reply::data(&json!("x")).cut(1).stall());
+    let https = server.https(&authority);
+    https.send(&version(), None).unwrap();
+    let within = Some(Duration::from_millis(300));
+    assert_eq!(
+        cause(https.send(&start_vm(), within).unwrap_err()),
+        "no answer in time"
+    );
 }
 
 #[test]
 fn a_read_is_given_the_read_timeout() {
     let (server, authority) = Server::start(|_| Reply::hang());
     let mut connection = server.connection(&authority);
-    connection.read_timeout = Duration::from_millis(300);
-    let https = pve::transport::Https::with_environment(connection, Vec::new());
+    connection.read_timeout = Duration::from_secs(2);
+    let https = Https::with_environment(connection, Vec::new());
     assert_eq!(
         cause(https.send(&version(), None).unwrap_err()),
         "no answer in time"
     );
+}
+
+#[test]
+fn no_time_left_is_no_time_to_send() {
+    let (server, authority) = write_so(Reply::hang());
+    let https = server.https(&authority);
+    let error = https.send(&start_vm(), Some(Duration::ZERO)).unwrap_err();
+    assert!(matches!(error, Error::NotSent { .. }), "{error:?}");
+    assert_eq!(server.requests(), []);
 }
 
 #[test]
@@ -126,7 +146,7 @@ fn a_handshake_that_hangs_has_sent_nothing() {
     let mut connection = server.connection(&authority);
     connection.hosts[0].port = mute.local_addr().unwrap().port();
     let address = connection.hosts[0].to_string();
-    let https = pve::transport::Https::with_environment(connection, Vec::new());
+    let https = Https::with_environment(connection, Vec::new());
     let error = https
         .send(&start_vm(), Some(Duration::from_millis(300)))
         .unwrap_err();
@@ -149,7 +169,7 @@ fn a_closed_port_has_been_sent_nothing() {
     connection.hosts[0].name = "127.0.0.1".to_owned();
     connection.hosts[0].port = closed_port();
     let address = connection.hosts[0].to_string();
-    let https = pve::transport::Https::with_environment(connection, Vec::new());
+    let https = Https::with_environment(connection, Vec::new());
     let error = https.send(&start_vm(), None).unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -166,7 +186,7 @@ fn a_name_without_an_address_has_been_sent_nothing() {
     let (server, authority) = Server::start(|_| Reply::hang());
     let mut connection = server.connection(&authority);
     connection.hosts[0].name = "nosuch.invalid".to_owned();
-    let https = pve::transport::Https::with_environment(connection, Vec::new());
+    let https = Https::with_environment(connection, Vec::new());
     let error = https.send(&start_vm(), None).unwrap_err();
     let Error::NotSent {
         why: Unreached::Lookup { host, .. },
@@ -193,7 +213,7 @@ fn a_port_that_speaks_no_tls_has_been_sent_nothing() {
         // Reads until the client gives up, so that no reset overtakes the text.
         drop(stream.read_to_end(&mut Vec::new()));
     });
-    let https = pve::transport::Https::with_environment(connection, Vec::new());
+    let https = Https::with_environment(connection, Vec::new());
     let error = https.send(&start_vm(), None).unwrap_err();
     let Error::NotSent {
         why: Unreached::Tls { cause, .. },

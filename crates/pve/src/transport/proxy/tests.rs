@@ -431,11 +431,11 @@ const CASES: &[Case] = &[
 #[test]
 fn the_proxy_is_the_one_that_python_requests_takes() {
     for (host, variables, proxy) in CASES {
-        let environment = variables
+        let environment: Vec<_> = variables
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        let found = of(&Host::parse(host, 8006).unwrap(), &environment).unwrap();
+        let found = of(&Host::parse(host, 8006).unwrap(), &environment.into()).unwrap();
         assert_eq!(
             found.map(|found| found.shown).as_deref(),
             *proxy,
