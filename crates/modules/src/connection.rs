@@ -7,8 +7,10 @@ use pve::{Client, Cluster};
 use secret::Secret;
 
 /// The connection options that every module takes.
+///
+/// A token needs its name and its secret, but no rule says so: the name may also
+/// stand in `api_user`. [`Target::from_options`] tells what is missing.
 #[derive(Args, Clone, Debug)]
-#[args(required_together(["api_token_id", "api_token_secret"]))]
 pub struct Connection {
     /// The host of the Proxmox VE API: `host`, `host:port`, `[v6]:port`, or several of them with commas
     /// in between. The next one is tried where one cannot be reached.
@@ -71,5 +73,47 @@ impl Connection {
     /// What can be seen through it. Nothing is sent yet.
     pub fn cluster(&self) -> Result<Cluster, Failure> {
         Ok(Cluster::new(Client::new(Https::new(self.target()?))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Connection;
+    use ansible::Args;
+    use serde_json::{Value, json};
+
+    fn user(options: Value) -> Result<String, String> {
+        let Value::Object(options) = options else {
+            return Err("not an object".to_owned());
+        };
+        Connection::parse(options)
+            .map_err(|error| error.to_string())?
+            .target()
+            .map(|target| target.credentials.name())
+            .map_err(|failure| failure.msg)
+    }
+
+    #[test]
+    fn a_token_is_understood_however_it_is_named() {
+        for named in [
+            json!({"api_user": "ansible@pam!mms"}),
+            json!({"api_token_id": "ansible@pam!mms"}),
+            json!({"api_user": "ansible@pam", "api_token_id": "mms"}),
+            json!({"api_user": "ansible@pam!mms", "api_token_id": "mms"}),
+        ] {
+            let mut options = named.clone();
+            options["api_host"] = json!("pve1");
+            options["api_token_secret"] = json!("x");
+            assert_eq!(user(options).as_deref(), Ok("ansible@pam!mms"), "{named}");
+        }
+    }
+
+    #[test]
+    fn a_token_without_its_secret_is_said_to_be_so() {
+        let options = json!({"api_host": "pve1", "api_token_id": "ansible@pam!mms"});
+        assert_eq!(
+            user(options).unwrap_err(),
+            "the token `ansible@pam!mms` was given without its secret: set api_token_secret"
+        );
     }
 }
