@@ -218,7 +218,7 @@ const SUCCESSORS: &[(&str, &[&str])] = &[(
     ],
 )];
 
-fn unknown_privilege(privilege: &str, known: &BTreeSet<String>) -> String {
+pub(crate) fn unknown_privilege(privilege: &str, known: &BTreeSet<String>) -> String {
     let successors = SUCCESSORS
         .iter()
         .find(|(old, _)| *old == privilege)
