@@ -20,21 +20,40 @@ pub(super) struct Store {
     roots: RootCertStore,
 }
 
-impl Store {
-    /// The bundle that replaces the system's, if one is named.
-    pub(super) fn named(trust: &Trust, environment: &Environment) -> Result<Option<Self>, String> {
-        let Some((option, path)) = bundle(trust, environment) else {
-            return Ok(None);
-        };
-        match read_certificates(&path) {
-            Ok(certificates) => Ok(Some(Self::new(certificates))),
-            Err(error) => Err(format!("{option} `{}`: {error}", path.display())),
-        }
-    }
+/// A file or directory of certificates that replaces the system's.
+#[derive(Debug)]
+pub(super) struct Bundle {
+    /// Who names it: `ca_path` or a variable of the environment.
+    option: &'static str,
+    path: PathBuf,
+}
 
-    /// What this machine trusts.
-    pub(super) fn of_the_system() -> Self {
-        Self::new(system_certificates())
+impl Bundle {
+    /// `ca_path`, or else what the environment names in the order of Python
+    /// requests.
+    pub(super) fn named(trust: &Trust, environment: &Environment) -> Option<Self> {
+        let bundle = |option, path| Self { option, path };
+        if !trust.validate {
+            return None;
+        }
+        if let Some(path) = &trust.ca_path {
+            return Some(bundle("ca_path", path.clone()));
+        }
+        ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"]
+            .into_iter()
+            .find_map(|name| Some(bundle(name, PathBuf::from(environment.get(name)?))))
+    }
+}
+
+impl Store {
+    /// What the bundle holds, or else what this machine trusts.
+    pub(super) fn read(bundle: Option<&Bundle>) -> Result<Self, String> {
+        let Some(Bundle { option, path }) = bundle else {
+            return Ok(Self::new(system_certificates()));
+        };
+        read_certificates(path)
+            .map(Self::new)
+            .map_err(|error| format!("{option} `{}`: {error}", path.display()))
     }
 
     fn new(certificates: Vec<CertificateDer<'static>>) -> Self {
@@ -127,20 +146,6 @@ fn holds_a_certificate(file: &Path) -> bool {
                 matches!(extension, "pem" | "crt" | "cer")
                     || extension.bytes().all(|byte| byte.is_ascii_digit())
             })
-}
-
-/// The bundle that replaces the system's, and who names it: `ca_path`, or else
-/// the environment in the order of Python requests.
-fn bundle(trust: &Trust, environment: &Environment) -> Option<(&'static str, PathBuf)> {
-    if !trust.validate {
-        return None;
-    }
-    if let Some(path) = &trust.ca_path {
-        return Some(("ca_path", path.clone()));
-    }
-    ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"]
-        .into_iter()
-        .find_map(|name| Some((name, PathBuf::from(environment.get(name)?))))
 }
 
 /// The system's store, or what `SSL_CERT_DIR` names.

@@ -10,7 +10,7 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, OtherError, 
 
 use super::certificate::{Certificate, fingerprint};
 use super::proxy::Environment;
-use super::store::Store;
+use super::store::{Bundle, Store};
 use crate::connection::Trust;
 use crate::error::Untrusted;
 
@@ -21,27 +21,33 @@ pub(crate) struct Verifier {
     trust: Trust,
     /// Read when the first certificate needs it: the system's store costs more
     /// than the request, and a fingerprint does without.
-    store: OnceLock<Store>,
+    store: OnceLock<Result<Store, String>>,
+    bundle: Option<Bundle>,
     provider: Arc<CryptoProvider>,
     reached: AtomicBool,
 }
 
 impl Verifier {
     /// A verifier for the server at this address. A bundle that is named and
-    /// cannot be read is an error at once.
+    /// cannot be read is an error at once, unless a fingerprint may do without.
     pub(crate) fn new(
         address: String,
         trust: Trust,
         environment: &Environment,
     ) -> Result<Arc<Self>, String> {
+        let bundle = Bundle::named(&trust, environment);
         let store = OnceLock::new();
-        if let Some(named) = Store::named(&trust, environment)? {
-            store.get_or_init(|| named);
+        if bundle.is_some() && trust.fingerprint.is_none() {
+            store
+                .get_or_init(|| Store::read(bundle.as_ref()))
+                .as_ref()
+                .map_err(String::clone)?;
         }
         Ok(Arc::new(Self {
             address,
             trust,
             store,
+            bundle,
             provider: Arc::new(ring::default_provider()),
             reached: AtomicBool::new(false),
         }))
@@ -84,9 +90,11 @@ impl Verifier {
             Some(pin) if pin == fingerprint(leaf) => return Ok(()),
             pin => pin.map(|_| "it has another fingerprint than api_fingerprint says, and "),
         };
-        let store = self.store.get_or_init(Store::of_the_system);
-        store
-            .judge(&self.provider, leaf, others, name, now)
+        self.store
+            .get_or_init(|| Store::read(self.bundle.as_ref()))
+            .as_ref()
+            .map_err(String::clone)
+            .and_then(|store| store.judge(&self.provider, leaf, others, name, now))
             .map_err(|why| format!("{}{why}", other_pin.unwrap_or_default()))
     }
 }

@@ -204,6 +204,23 @@ fn a_fingerprint_is_enough_whoever_signed_for_whatever_host() {
 }
 
 #[test]
+fn a_fingerprint_does_without_a_ca_path_that_cannot_be_read() {
+    let made = Authority::new().make(&Leaf::default());
+    let trust = Trust {
+        ca_path: Some("/nonexistent.pem".into()),
+        fingerprint: Some(made.fingerprint),
+        validate: true,
+    };
+    assert_eq!(get(&made, trust.clone()).unwrap(), json!(1));
+    let other = Authority::new().make(&Leaf::default());
+    assert_eq!(
+        why(get(&other, trust)),
+        "it has another fingerprint than api_fingerprint says, and ca_path \
+         `/nonexistent.pem`: No such file or directory"
+    );
+}
+
+#[test]
 fn a_chain_that_verifies_is_fine_beside_another_fingerprint() {
     let authority = Authority::new();
     let made = authority.make(&Leaf::default());
