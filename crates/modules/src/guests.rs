@@ -2,5 +2,9 @@
 
 pub mod clone;
 pub mod config;
+pub mod power;
 pub mod proxmox_clone_vms;
+pub mod proxmox_shutdown_vms;
+pub mod proxmox_start_vms;
+pub mod select;
 pub mod wait;

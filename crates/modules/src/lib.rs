@@ -17,5 +17,7 @@ use ansible::Module;
 pub const MODULES: &[Module] = &[
     guests::proxmox_clone_vms::MODULE,
     cluster::proxmox_connectivity::MODULE,
+    guests::proxmox_shutdown_vms::MODULE,
+    guests::proxmox_start_vms::MODULE,
     access::pveum_role::MODULE,
 ];

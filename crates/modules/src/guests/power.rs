@@ -1,0 +1,336 @@
+//! What starting and shutting down have in common: an item for each guest, the
+//! order, the tracks, and the rows of the result.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use ansible::{Choice, Failure};
+use pve::apply::{Applied, TrackEnd};
+use pve::nodes::guest::{Address, Status};
+use pve::plan::{Lost, Probe, Settles, VMID, Verdict};
+use pve::wire::{Startup, text_of};
+use pve::{Call, Cluster, Error, Plan, Step, Track};
+use serde_json::{Map, Value, json};
+
+use super::select::{Chosen, Guest};
+use crate::fault;
+
+/// How long a guest must stand still before a request whose answer was lost
+/// counts as not done.
+const QUIET: Duration = Duration::from_secs(5);
+
+/// In which order guests are started or shut down.
+#[derive(Choice, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// As they come.
+    None,
+    /// As their configuration's `startup` says.
+    Startup,
+}
+
+/// What is to become of a guest.
+#[derive(Debug)]
+pub enum Fate {
+    /// It is there already.
+    There,
+    /// These steps, within this time.
+    Steps(Vec<Step>, Option<Duration>),
+    /// It cannot be done, because …
+    Cannot(String),
+}
+
+/// What the report needs to know of a guest.
+#[derive(Debug)]
+pub struct Item {
+    /// The guest as it was.
+    pub guest: Guest,
+    /// Its track in the plan.
+    pub track: Option<usize>,
+    /// Whether its track writes.
+    pub writes: bool,
+    /// Why nothing can be done.
+    pub cannot: Option<String>,
+}
+
+/// One wish of the task: the same for all guests.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish {
+    /// As in "unable to start VM `web-1`".
+    pub verb: &'static str,
+    /// What the guests shall be.
+    pub status: Status,
+    /// How many at once.
+    pub parallel: u16,
+}
+
+impl Wish {
+    /// The plan, and an item for each guest; `stages` tells the stage of a guest
+    /// whose turn is not the first.
+    pub fn plan(
+        &self,
+        chosen: Chosen,
+        fates: Vec<Fate>,
+        stages: &BTreeMap<Address, u32>,
+    ) -> (Plan, Vec<Item>) {
+        let mut plan = Plan {
+            parallel: usize::from(self.parallel),
+            warnings: chosen.warnings,
+            ..Plan::default()
+        };
+        let mut kinds = BTreeSet::new();
+        let (mut before, mut after) = (Map::new(), Map::new());
+        let mut items = Vec::new();
+        for (guest, fate) in chosen.guests.into_iter().zip(fates) {
+            let (steps, limit, cannot) = match fate {
+                Fate::There => (Vec::new(), None, None),
+                Fate::Steps(steps, limit) => (steps, limit, None),
+                Fate::Cannot(why) => (vec![self.cannot(why.clone())], None, Some(why)),
+            };
+            before.insert(guest.title(), json!(guest.live.status.as_str()));
+            let writes = steps.iter().any(|step| step.call.is_some());
+            let status = if writes {
+                self.status
+            } else {
+                guest.live.status
+            };
+            after.insert(guest.title(), json!(status.as_str()));
+            let mut item = Item {
+                track: None,
+                writes,
+                cannot,
+                guest,
+            };
+            if !steps.is_empty() {
+                kinds.insert(item.guest.address.kind);
+                let mut track =
+                    Track::new(item.guest.address.kind.noun(), item.guest.label(), steps);
+                track
+                    .bindings
+                    .insert(VMID, item.guest.address.vmid.to_string());
+                track.stage = stages.get(&item.guest.address).copied().unwrap_or_default();
+                track.limit = limit;
+                item.track = Some(plan.tracks.len());
+                plan.tracks.push(track);
+            }
+            items.push(item);
+        }
+        if kinds.len() > 1 {
+            for track in &mut plan.tracks {
+                track.thing = "guest";
+            }
+        }
+        plan.before = Value::Object(before);
+        plan.after = Value::Object(after);
+        (plan, items)
+    }
+
+    /// A step that says why nothing can be done: its guest fails, the others go on.
+    fn cannot(&self, why: String) -> Step {
+        let probe = Probe::new(Vec::new(), move |_| {
+            Verdict::Never(Error::Never(why.clone()))
+        });
+        Step::wait(self.verb, "", probe)
+    }
+
+    /// What is known of a guest at the end; `method` and addresses are the module's own.
+    pub fn row(
+        &self,
+        item: &Item,
+        applied: Option<&Applied>,
+        cluster: &Cluster,
+    ) -> Map<String, Value> {
+        let end = item.end(applied);
+        let error =
+            match end {
+                Some(end) => end.trouble.as_ref().map(ToString::to_string).or_else(|| {
+                    (!end.began).then(|| "interrupted before its turn came".to_owned())
+                }),
+                None => item.cannot.clone(),
+            };
+        let guest = &item.guest;
+        let status = if error.is_none() && item.writes {
+            self.status
+        } else {
+            // What became of it is not for the plan to know.
+            end.filter(|end| end.changed())
+                .and_then(|_| cluster.live(&guest.address).ok())
+                .map_or(guest.live.status, |live| live.status)
+        };
+        let mut row = Map::new();
+        for (key, value) in [
+            ("vmid", json!(guest.address.vmid)),
+            ("name", json!(guest.live.name)),
+            ("node", json!(guest.address.node)),
+            ("kind", json!(guest.address.kind.as_str())),
+            ("status_before", json!(guest.live.status.as_str())),
+            ("status", json!(status.as_str())),
+            ("changed", json!(item.changed(applied))),
+            ("seconds", json!(end.map_or(0.0, seconds))),
+            ("error", json!(error)),
+        ] {
+            row.insert(key.to_owned(), value);
+        }
+        row
+    }
+}
+
+impl Item {
+    /// What became of its track.
+    pub fn end<'a>(&self, applied: Option<&'a Applied>) -> Option<&'a TrackEnd> {
+        applied?.tracks.get(self.track?)
+    }
+
+    /// Whether it was changed, or would be in check mode.
+    pub fn changed(&self, applied: Option<&Applied>) -> bool {
+        match applied {
+            Some(_) => self.end(applied).is_some_and(TrackEnd::changed),
+            None => self.writes,
+        }
+    }
+}
+
+/// Seconds to a tenth.
+fn seconds(end: &TrackEnd) -> f64 {
+    (end.took.as_secs_f64() * 10.0).round() / 10.0
+}
+
+/// A track's limit or a step's, from an option in seconds.
+pub fn secs(seconds: u32) -> Duration {
+    Duration::from_secs(u64::from(seconds))
+}
+
+/// After a lost answer, its own status tells whether the request took effect.
+pub fn look(probe: Probe) -> Lost {
+    Lost::Look {
+        probe,
+        quiet: QUIET,
+    }
+}
+
+/// A pause between one stage and the next.
+pub fn pause(verb: &'static str, done: &'static str, seconds: u32) -> Step {
+    Step::wait(verb, done, Probe::new(Vec::new(), |_| Verdict::Holds(None)))
+        .settles(Settles::After(secs(seconds)))
+}
+
+/// Why a lock keeps a guest from being started or shut down, if one does.
+pub fn held(guest: &Guest, passes: &[&str]) -> Option<String> {
+    let lock = guest
+        .live
+        .lock
+        .as_deref()
+        .filter(|lock| !passes.contains(lock))?;
+    let tool = match guest.address.kind {
+        pve::nodes::guest::GuestKind::Qemu => "qm",
+        pve::nodes::guest::GuestKind::Lxc => "pct",
+    };
+    Some(format!(
+        "it is locked ({lock}): another operation is at work on it. Should that have been cut off, \
+         `{tool} unlock {}` on {} takes the lock away",
+        guest.address.vmid, guest.address.node
+    ))
+}
+
+/// A key of several guests' configurations, asked side by side.
+pub fn configs(
+    cluster: &Cluster,
+    addresses: &[Address],
+) -> Result<BTreeMap<Address, Config>, Failure> {
+    let calls: Vec<Call> = addresses.iter().map(Address::config).collect();
+    addresses
+        .iter()
+        .zip(cluster.get_each(&calls))
+        .map(|(address, answer)| {
+            let data = answer.map_err(|error| {
+                fault::unable(
+                    &format!("read the configuration of the guest `{}`", address.vmid),
+                    &error,
+                )
+            })?;
+            Ok((address.clone(), Config(data)))
+        })
+        .collect()
+}
+
+/// A guest's configuration as the API answers it.
+#[derive(Clone, Debug)]
+pub struct Config(std::sync::Arc<Value>);
+
+impl Config {
+    /// The value of a key.
+    pub fn get(&self, key: &str) -> Option<String> {
+        self.0.get(key).and_then(text_of)
+    }
+
+    /// Its place in the start-up order. The server takes no other text than one
+    /// that can be read; should it ever, the guest has no place.
+    pub fn startup(&self) -> Startup {
+        self.get("startup")
+            .and_then(|startup| startup.parse().ok())
+            .unwrap_or_default()
+    }
+}
+
+/// The stage of each guest, lowest order first; those without an order come last.
+pub fn stages(startups: &BTreeMap<Address, Startup>) -> BTreeMap<Address, u32> {
+    let place = |startup: &Startup| startup.order.unwrap_or(u32::MAX);
+    let places: BTreeSet<u32> = startups.values().map(place).collect();
+    let stage_of: BTreeMap<u32, u32> = places.into_iter().zip(0..).collect();
+    startups
+        .iter()
+        .map(|(address, startup)| (address.clone(), stage_of[&place(startup)]))
+        .collect()
+}
+
+/// `parallel` as the plan takes it.
+pub fn hold_parallel(parallel: u16) -> Result<(), Failure> {
+    if parallel == 0 {
+        return Err(Failure::new("parallel must be at least 1, got: 0"));
+    }
+    Ok(())
+}
+
+/// What check mode can tell of guests that nothing can be done about.
+pub fn foreseen(wish: &Wish, items: &[Item], applied: Option<&Applied>) -> Vec<String> {
+    if applied.is_some() {
+        return Vec::new();
+    }
+    items
+        .iter()
+        .filter_map(|item| {
+            let why = item.cannot.as_ref()?;
+            let noun = item.guest.address.kind.noun();
+            Some(format!(
+                "unable to {} {noun} `{}`: {why}",
+                wish.verb,
+                item.guest.label()
+            ))
+        })
+        .collect()
+}
+
+/// `2 of 3 guests started, 1 ran already`.
+pub fn summary(
+    items: &[Item],
+    applied: Option<&Applied>,
+    done: &str,
+    wish: &Wish,
+    already: &str,
+) -> String {
+    let changed = items.iter().filter(|item| item.changed(applied)).count();
+    let there = items
+        .iter()
+        .filter(|item| item.guest.live.status == wish.status)
+        .count();
+    let mut msg = format!("{changed} of {} {done}", plural(items.len()));
+    if there > 0 {
+        // Writing to a text cannot fail.
+        let _ = write!(msg, ", {there} {already} already");
+    }
+    msg
+}
+
+fn plural(guests: usize) -> String {
+    format!("{guests} guest{}", if guests == 1 { "" } else { "s" })
+}

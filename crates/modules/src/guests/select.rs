@@ -1,0 +1,367 @@
+//! Which guests are meant: the options that choose, and the guests as they are now.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ansible::{Args, Choice, Failure};
+use pve::Cluster;
+use pve::cluster::resources::{Guest as Listed, Resources};
+use pve::guests::{Found, GuestRef, NotOne};
+use pve::nodes::guest::{Address, GuestKind, Live};
+
+use crate::fault;
+
+/// The options that choose guests.
+#[derive(Args, Debug)]
+#[args(
+    required_one_of(["vms", "tags", "pool", "node", "all"]),
+    mutually_exclusive(["vms", "tags", "pool", "node", "all"])
+)]
+pub struct Selection {
+    /// Guests by name or VMID. Each must be there; an ambiguous name fails and lists the candidates.
+    pub vms: Option<Vec<String>>,
+    /// All guests with at least one of these tags.
+    pub tags: Option<Vec<String>>,
+    /// All guests of this pool.
+    pub pool: Option<String>,
+    /// All guests on this node.
+    pub node: Option<String>,
+    /// All guests of the cluster that the caller may see.
+    pub all: Option<bool>,
+    /// Guests, by name or VMID, that are left alone although they were chosen.
+    pub exclude: Vec<String>,
+    /// What kind of guests are chosen. Templates never are, unless O(vms) names one.
+    #[arg(default = "any")]
+    pub kind: Kind,
+}
+
+/// What kind of guests.
+#[derive(Choice, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Both.
+    Any,
+    /// Virtual machines.
+    Qemu,
+    /// Containers.
+    Lxc,
+}
+
+impl Kind {
+    fn kinds(self) -> &'static [GuestKind] {
+        match self {
+            Self::Any => &[GuestKind::Qemu, GuestKind::Lxc],
+            Self::Qemu => &[GuestKind::Qemu],
+            Self::Lxc => &[GuestKind::Lxc],
+        }
+    }
+}
+
+/// The guests that were chosen.
+#[derive(Debug, Default)]
+pub struct Chosen {
+    /// They, each once: in the order they were named in, or by VMID.
+    pub guests: Vec<Guest>,
+    /// Guests that could not be looked at, excludes that name nothing.
+    pub warnings: Vec<String>,
+}
+
+/// A guest as it is now.
+#[derive(Clone, Debug)]
+pub struct Guest {
+    /// Where it is.
+    pub address: Address,
+    /// What it is.
+    pub live: Live,
+    /// Whether the HA manager manages it.
+    pub ha_managed: bool,
+    /// Its pool.
+    pub pool: Option<String>,
+}
+
+impl Guest {
+    /// Its name, or else its VMID.
+    pub fn label(&self) -> String {
+        self.live
+            .name
+            .clone()
+            .unwrap_or_else(|| self.address.vmid.to_string())
+    }
+
+    /// `web-1 (101)`.
+    pub fn title(&self) -> String {
+        format!("{} ({})", self.label(), self.address.vmid)
+    }
+
+    fn is(&self, reference: &GuestRef) -> bool {
+        match reference {
+            GuestRef::Vmid(vmid) => self.address.vmid == *vmid,
+            GuestRef::Name(name) => self.live.name.as_deref() == Some(name),
+        }
+    }
+}
+
+impl Selection {
+    /// How the guests were chosen, for the sentence that there are none.
+    pub fn description(&self) -> String {
+        match (&self.vms, &self.tags, &self.pool, &self.node) {
+            (Some(_), ..) => "the list vms, less exclude, is empty".to_owned(),
+            (_, Some(tags), ..) => format!("no guest has the tag {}", tags.join(" or ")),
+            (_, _, Some(pool), _) => format!("there is none in the pool `{pool}`"),
+            (.., Some(node)) => format!("there is none on the node {node}"),
+            _ => "the caller sees none".to_owned(),
+        }
+    }
+
+    /// Looks the guests up: one request that tells where they are, and one for
+    /// each guest or, for many guests, one for each node and kind.
+    pub fn choose(&self, cluster: &Cluster) -> Result<Chosen, Failure> {
+        if self.all == Some(false) {
+            return Err(Failure::new(
+                "all is false, and nothing else chooses guests: state vms, tags, pool or node, or all: true",
+            ));
+        }
+        let resources = cluster
+            .resources()
+            .map_err(|error| fault::unable("look for guests", &error))?;
+        let exclude: Vec<GuestRef> = references(&self.exclude);
+        let mut chosen = match &self.vms {
+            Some(vms) => self.named(&references(vms), cluster, &resources)?,
+            None => self.listed(&exclude, cluster, &resources)?,
+        };
+        chosen.warnings.extend(
+            exclude
+                .iter()
+                .filter(|reference| {
+                    let known = resources.guests.iter().any(|guest| bears(guest, reference));
+                    !known && !chosen.guests.iter().any(|guest| guest.is(reference))
+                })
+                .map(|reference| format!("exclude: there is no guest `{reference}`")),
+        );
+        // A name counts as it is and as it was: a guest that is to be left alone stays so.
+        chosen.guests.retain(|guest| {
+            let listed = resources.guest(guest.address.vmid);
+            !exclude.iter().any(|reference| {
+                guest.is(reference) || listed.is_some_and(|listed| bears(listed, reference))
+            })
+        });
+        Ok(chosen)
+    }
+
+    /// The guests that were named. Whatever is wrong with a name is told for all of them at once.
+    fn named(
+        &self,
+        names: &[GuestRef],
+        cluster: &Cluster,
+        resources: &Resources,
+    ) -> Result<Chosen, Failure> {
+        let kinds = self.kind.kinds();
+        let addresses = all_of(cluster.locate(resources, names, kinds))?;
+        let mut guests = look_at_all(cluster, resources, &addresses)?;
+        // The last statistics round may be 10 s old: a guest that has another name by now is not the one.
+        let renamed: Vec<usize> = (0..names.len())
+            .filter(|index| !guests[*index].is(&names[*index]))
+            .collect();
+        let wanted: Vec<GuestRef> = renamed.iter().map(|index| names[*index].clone()).collect();
+        let addresses = all_of(cluster.locate_live(resources, &wanted, kinds))?;
+        for (index, guest) in renamed
+            .into_iter()
+            .zip(look_at_all(cluster, resources, &addresses)?)
+        {
+            guests[index] = guest;
+        }
+        let mut seen = BTreeSet::new();
+        guests.retain(|guest| seen.insert(guest.address.clone()));
+        Ok(Chosen {
+            guests,
+            ..Chosen::default()
+        })
+    }
+
+    /// The guests that a trait has chosen; those on a node that does not answer are a warning.
+    fn listed(
+        &self,
+        exclude: &[GuestRef],
+        cluster: &Cluster,
+        resources: &Resources,
+    ) -> Result<Chosen, Failure> {
+        self.hold_names(resources)?;
+        let addresses: Vec<Address> = resources
+            .guests
+            .iter()
+            .filter(|guest| self.fits(guest))
+            .filter(|guest| !exclude.iter().any(|reference| bears(guest, reference)))
+            .map(|guest| guest.address.clone())
+            .collect();
+        let (there, away): (Vec<Address>, Vec<Address>) = addresses
+            .into_iter()
+            .partition(|address| resources.is_online(&address.node));
+        let mut silent: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for address in away {
+            silent
+                .entry(address.node)
+                .or_default()
+                .push(address.vmid.to_string());
+        }
+        let mut chosen = Chosen::default();
+        for found in cluster.look_at(resources, &there) {
+            match &found.live {
+                Ok(live) if live.template => {}
+                Ok(live) => chosen.guests.push(guest(resources, &found, live.clone())),
+                // It was removed, or went elsewhere, between two answers.
+                Err(error) if error.is_not_found() => {}
+                Err(error) if error.status() == Some(595) => silent
+                    .entry(found.address.node)
+                    .or_default()
+                    .push(found.address.vmid.to_string()),
+                Err(error) => {
+                    let what = format!("look at the guest `{}`", found.address.vmid);
+                    return Err(fault::unable(&what, error));
+                }
+            }
+        }
+        chosen.warnings = silent
+            .into_iter()
+            .map(|(node, vmids)| {
+                format!(
+                    "the node {node} is offline; its guests are left as they are: {}",
+                    vmids.join(", ")
+                )
+            })
+            .collect();
+        Ok(chosen)
+    }
+
+    /// A node or a pool that is not there chooses nothing for ever: that is an error of the task.
+    fn hold_names(&self, resources: &Resources) -> Result<(), Failure> {
+        if let Some(node) = &self.node {
+            if !resources.nodes.iter().any(|known| known.node == *node) {
+                let nodes: Vec<&str> = resources
+                    .nodes
+                    .iter()
+                    .map(|known| known.node.as_str())
+                    .collect();
+                return Err(Failure::new(format!(
+                    "there is no node `{node}`; there are: {}",
+                    nodes.join(", ")
+                )));
+            }
+            if !resources.is_online(node) {
+                return Err(Failure::new(format!("the node {node} is offline")));
+            }
+        }
+        if let Some(pool) = &self.pool {
+            let used = || {
+                resources
+                    .guests
+                    .iter()
+                    .any(|guest| guest.pool.as_ref() == Some(pool))
+            };
+            if !resources.pools.contains(pool) && !used() {
+                return Err(Failure::new(format!(
+                    "there is no pool `{pool}` (a pool without Pool.Audit is invisible)"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn fits(&self, guest: &Listed) -> bool {
+        let by_trait = match (&self.tags, &self.pool, &self.node) {
+            (Some(tags), ..) => tags.iter().any(|tag| guest.tags.contains(tag)),
+            (_, Some(pool), _) => guest.pool.as_ref() == Some(pool),
+            (.., Some(node)) => guest.address.node == *node,
+            _ => true,
+        };
+        by_trait && self.kind.kinds().contains(&guest.address.kind)
+    }
+}
+
+fn references(texts: &[String]) -> Vec<GuestRef> {
+    texts
+        .iter()
+        .map(|text| GuestRef::from(text.as_str()))
+        .collect()
+}
+
+fn bears(guest: &Listed, reference: &GuestRef) -> bool {
+    match reference {
+        GuestRef::Vmid(vmid) => guest.address.vmid == *vmid,
+        GuestRef::Name(name) => guest.name.as_ref() == Some(name),
+    }
+}
+
+fn guest(resources: &Resources, found: &Found, live: Live) -> Guest {
+    Guest {
+        address: found.address.clone(),
+        live,
+        ha_managed: found.ha_managed,
+        pool: resources
+            .guest(found.address.vmid)
+            .and_then(|listed| listed.pool.clone()),
+    }
+}
+
+/// All addresses, or one failure that names every reference that leads nowhere.
+fn all_of(located: Vec<Result<Address, NotOne>>) -> Result<Vec<Address>, Failure> {
+    let mut addresses = Vec::new();
+    let mut missing: Vec<String> = Vec::new();
+    let mut others: Vec<String> = Vec::new();
+    let mut ending = String::new();
+    for one in located {
+        match one {
+            Ok(address) => addresses.push(address),
+            Err(NotOne::None {
+                which,
+                offline,
+                user,
+            }) => {
+                missing.push(format!("`{which}`"));
+                ending = format!("{offline} (a guest without VM.Audit is invisible to {user})");
+            }
+            Err(several @ NotOne::Several { .. }) => others.push(several.to_string()),
+            Err(NotOne::Error(error)) => return Err(fault::unable("look for guests", &error)),
+        }
+    }
+    if !missing.is_empty() {
+        others.insert(
+            0,
+            format!("there is no guest {}{ending}", missing.join(", ")),
+        );
+    }
+    if others.is_empty() {
+        Ok(addresses)
+    } else {
+        Err(Failure::new(others.join("; ")))
+    }
+}
+
+/// Guests that were named, as they are now; one that cannot be looked at fails the task.
+fn look_at_all(
+    cluster: &Cluster,
+    resources: &Resources,
+    addresses: &[Address],
+) -> Result<Vec<Guest>, Failure> {
+    let away: Vec<String> = addresses
+        .iter()
+        .filter(|address| !resources.is_online(&address.node))
+        .map(|address| {
+            format!(
+                "the guest `{}` is on the node {}, which is offline",
+                address.vmid, address.node
+            )
+        })
+        .collect();
+    if !away.is_empty() {
+        return Err(Failure::new(away.join("; ")));
+    }
+    cluster
+        .look_at(resources, addresses)
+        .into_iter()
+        .map(|found| match &found.live {
+            Ok(live) => Ok(guest(resources, &found, live.clone())),
+            Err(error) => {
+                let what = format!("look at the guest `{}`", found.address.vmid);
+                Err(fault::unable(&what, error))
+            }
+        })
+        .collect()
+}
