@@ -7,7 +7,7 @@ A module is a name that the executable answers to. On the controller itself the 
 arguments on its standard input: nothing is copied, nothing secret is written to a file or shown in a process list,
 and a task costs a few milliseconds. Under become, async or another connection Ansible transfers and runs it.
 
-Only what ansible-core has loaded by then is imported: the plugin is read anew in each worker.
+Only what ansible-core has loaded by then is imported. The other files of this folder give the plugin each module's name.
 """
 
 from __future__ import annotations

@@ -268,9 +268,38 @@ def test_every_module_is_routed_and_in_the_action_group(playbook):
     assert sorted(runtime["action_groups"]["proxmox"]) == stubs
 
 
-def test_module_defaults_of_the_group_apply(playbook, stand_in):
+@VERSIONS
+@pytest.mark.parametrize("named", ["group/ferrox.proxmox.proxmox", "ferrox.proxmox.pveum_role"])
+def test_module_defaults_apply(playbook, stand_in, named, ansible):
     play = {"hosts": "localhost", "connection": "local", "gather_facts": False,
-            "module_defaults": {"group/ferrox.proxmox.proxmox": {"api_host": "pve.example"}},
+            "module_defaults": {named: {"api_host": "pve.example"}},
             "tasks": [{"ferrox.proxmox.pveum_role": {"name": "Ops"}}]}
-    playbook(json.dumps([play]), collections=stand_in.collections)
+    playbook(json.dumps([play]), ansible, collections=stand_in.collections)
+    assert stand_in()["given"]["api_host"] == "pve.example"
+
+
+@VERSIONS
+def test_short_names_work_where_the_play_names_the_collection(playbook, stand_in, ansible):
+    play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "collections": ["ferrox.proxmox"],
+            "module_defaults": {"group/ferrox.proxmox.proxmox": {"api_host": "pve.example"}},
+            "tasks": [{"pveum_role": {"name": "Ops"}}]}
+    run = playbook(json.dumps([play]), ansible, collections=stand_in.collections)
+    assert run.rc == 0, run.stdout
+    assert stand_in()["in_place"] and stand_in()["given"]["api_host"] == "pve.example"
+
+
+@VERSIONS
+def test_redirect_from_another_collection_leads_here(playbook, stand_in, ansible):
+    other = stand_in.collections / "ansible_collections/other/proxmox"
+    (other / "meta").mkdir(parents=True)
+    (other / "galaxy.yml").write_text("{namespace: other, name: proxmox, version: 1.0.0}")
+    (other / "meta/runtime.yml").write_text(
+        "{requires_ansible: '>=2.17.0', action_groups: {proxmox: [pveum_role]},"
+        " plugin_routing: {modules: {pveum_role: {redirect: ferrox.proxmox.pveum_role}}}}")
+    play = {"hosts": "localhost", "connection": "local", "gather_facts": False,
+            "module_defaults": {"group/other.proxmox.proxmox": {"api_host": "pve.example"}},
+            "tasks": [{"other.proxmox.pveum_role": {"name": "Ops"}}]}
+    run = playbook(json.dumps([play]), ansible, collections=stand_in.collections)
+    assert run.rc == 0, run.stdout
+    assert stand_in()["in_place"] and stand_in()["given"]["_ferrox_module"] == "pveum_role"
     assert stand_in()["given"]["api_host"] == "pve.example"

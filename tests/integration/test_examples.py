@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import json
+import socket
 import subprocess
 
 import pytest
@@ -25,16 +26,26 @@ def constants(module):
     return {node.targets[0].id: ast.literal_eval(node.value) for node in tree.body if isinstance(node, ast.Assign)}
 
 
-def examples(module):
+def examples(module, port=None):
     tasks = yaml.safe_load(constants(module)["EXAMPLES"])
     for task in tasks:
         for name, arguments in task.items():
             if name.startswith("ferrox.proxmox."):
-                task[name] = {k: v for k, v in arguments.items() if k not in CONNECTION}
+                task[name] = {k: port if k == "port" else v for k, v in arguments.items() if k not in CONNECTION}
     return tasks
 
 
-def play_of(module, connection):
+@pytest.fixture
+def port(cluster):
+    """A port that is open on every guest: all of them have this machine's loopback address."""
+    guests = [guest for guest in cluster.state()["guests"] if guest["kind"] == "qemu"]
+    cluster.patch(guests=[{"vmid": guest["vmid"], "addresses": ["127.0.0.1"], "config": {"ipconfig0": "ip=127.0.0.1/8"}}
+                          for guest in guests])
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+def play_of(module, connection, port):
     return yaml.safe_dump([{
         "hosts": "localhost",
         "connection": "local",
@@ -43,21 +54,21 @@ def play_of(module, connection):
         # What examples take from a vault.
         "vars": {"vault_proxmox_api_user": "ansible@pam!mms", "vault_proxmox_api_token_secret": "not used",
                  "vault_vm_password": "correct-horse-battery", "vault_ssh_keys": ["ssh-ed25519 AAAAC3Nz admin"]},
-        "tasks": examples(module),
+        "tasks": examples(module, port),
     }], sort_keys=False)
 
 
 @each_module
-def test_examples_do_what_they_say_in_the_order_they_stand(playbook, cluster, connection, module):
-    run = playbook(play_of(module, connection))
+def test_examples_do_what_they_say_in_the_order_they_stand(playbook, cluster, connection, port, module):
+    run = playbook(play_of(module, connection, port))
     failed = [(task["task"], task["result"].get("msg")) for task in run.tasks if task["status"] not in ("ok", "skipped")]
     assert failed == [] and len(run.tasks) == len(examples(module)), run.stderr
 
 
 @each_module
-def test_examples_write_nothing_in_check_mode(playbook, cluster, connection, module):
+def test_examples_write_nothing_in_check_mode(playbook, cluster, connection, port, module):
     before = cluster.state()
-    playbook(play_of(module, connection), check=True)
+    playbook(play_of(module, connection, port), check=True)
     assert cluster.stats()["writes"] == 0
     assert cluster.state() == before
 

@@ -1,6 +1,9 @@
 //! The rooms of the house and their doors: which crate may depend on which.
 
-#![expect(clippy::unwrap_used, reason = "a test may stop at what it does not expect")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test may stop at what it does not expect"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""playbooks/proxmox.yml as a person runs it: a vault's names, tags, and nothing shut down unless asked."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+from conftest import ANSIBLE, REPOSITORY
+
+VERSIONS = pytest.mark.parametrize("ansible", ANSIBLE)
+PLAYBOOK = (REPOSITORY / "playbooks/proxmox.yml").read_text()
+
+
+@pytest.fixture
+def run(playbook, cluster, tmp_path):
+    """Runs the playbook for two VMs, with the variables of the example inventory's names."""
+    variables = tmp_path / "variables.yml"
+    variables.write_text(yaml.safe_dump({
+        "proxmox_api_host": f"{cluster.host}:{cluster.port}",
+        "proxmox_ca_path": cluster.ca_path,
+        "vault_proxmox_api_user": f"{cluster.api_user}!{cluster.api_token_id}",
+        "vault_proxmox_api_token_secret": cluster.api_token_secret,
+        "proxmox_vm_defaults": {"template": "debian-13", "node": "pve1"},
+        "proxmox_vms": [{"name": "shop-1"}, {"name": "shop-2", "memory": 4096}],
+    }))
+
+    def run(ansible="2.19", tags=(), **options):
+        words = [word for tag in tags for word in ("--tags", tag)]
+        return playbook(PLAYBOOK, ansible, arguments=["-e", f"@{variables}", *words], **options)
+
+    return run
+
+
+def statuses(cluster, prefix="shop-"):
+    return {guest["name"]: guest["status"] for guest in cluster.state()["guests"] if guest["name"].startswith(prefix)}
+
+
+@VERSIONS
+def test_all_steps_make_running_vms_and_a_second_run_changes_nothing(run, cluster, ansible):
+    first = run(ansible)
+    assert first.rc == 0, first.stdout
+    assert statuses(cluster) == {"shop-1": "running", "shop-2": "running"}
+    writes = cluster.stats()["writes"]
+    second = run(ansible)
+    assert second.stats["localhost"]["changed"] == 0 and cluster.stats()["writes"] == writes
+
+
+@VERSIONS
+@pytest.mark.parametrize("tag", ["proxmox_connectivity", "proxmox_onnectivity"])
+def test_connectivity_alone_reads_only_also_as_it_is_often_typed(run, cluster, tag, ansible):
+    result = run(ansible, tags=[tag])
+    assert result.rc == 0 and [task["action"] for task in result.tasks] == ["ferrox.proxmox.proxmox_connectivity"]
+    assert cluster.stats()["writes"] == 0
+
+
+def test_shutdown_happens_only_when_its_tag_is_asked_for(run, cluster):
+    run()
+    result = run(tags=["proxmox_shutdown_vms"])
+    assert result.rc == 0 and len(result.tasks) == 1
+    assert statuses(cluster) == {"shop-1": "stopped", "shop-2": "stopped"}
+
+
+def test_steps_can_be_taken_one_by_one(run, cluster):
+    run(tags=["proxmox_clone_vms"])
+    assert statuses(cluster) == {"shop-1": "stopped", "shop-2": "stopped"}
+    run(tags=["proxmox_start_vms"])
+    assert statuses(cluster) == {"shop-1": "running", "shop-2": "running"}
+
+
+@VERSIONS
+def test_a_dry_run_from_nothing_tells_of_the_clones_and_writes_nothing(run, cluster, ansible):
+    result = run(ansible, check=True, diff=True)
+    assert result.rc == 0 and result.stats["localhost"]["changed"] == 1
+    assert cluster.stats()["writes"] == 0 and statuses(cluster) == {}
+
+
+def test_no_secret_of_the_vault_is_shown_at_any_verbosity(run, cluster):
+    result = run(verbosity=4, callback="default", diff=True)
+    assert result.rc == 0
+    assert cluster.api_token_secret not in result.stdout + result.stderr
+
+
+def test_example_inventory_describes_vms_that_can_be_made(playbook, cluster, tmp_path):
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh/id_ed25519.pub").write_text("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0 admin@example")
+    elsewhere = {"proxmox_api_host": f"{cluster.host}:{cluster.port}", "proxmox_ca_path": cluster.ca_path,
+                 "vault_proxmox_api_user": f"{cluster.api_user}!{cluster.api_token_id}",
+                 "vault_proxmox_api_token_secret": cluster.api_token_secret}
+    inventory = REPOSITORY / "playbooks/inventory.example.yml"
+    result = playbook(PLAYBOOK, check=True, environment={"HOME": tmp_path},
+                      arguments=["-i", inventory, "-e", json.dumps(elsewhere), "--tags", "proxmox_clone_vms"])
+    assert result.rc == 0, result.stdout
+    assert [vm["name"] for vm in result.result["vms"]] == ["web-1", "web-2", "web-3"]
