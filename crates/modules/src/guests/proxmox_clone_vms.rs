@@ -1,6 +1,7 @@
 //! `proxmox_clone_vms`: virtual machines as clones of templates, with their
 //! configuration, started and waited for; by `/nodes/{node}/qemu`.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ansible::{Args, ArgsError, Choice, Failure, Spec};
@@ -9,7 +10,7 @@ use pve::nodes::guest::{Address, Live};
 use pve::{Cluster, Plan, Planned};
 use serde_json::{Map, Value};
 
-use super::clone::blocked::somebody_clones;
+use super::clone::blocked::{BeingMade, somebody_clones};
 use super::clone::draft::Draft;
 use super::clone::item::{Item, Problems, There, items};
 use super::clone::picture::Picture;
@@ -81,9 +82,10 @@ pub enum OnPending {
     Reboot,
 }
 
-/// The options with the defaults merged under each entry.
+/// The options with the defaults merged under each entry, and whether a plan
+/// of them was blocked already.
 #[derive(Debug)]
-pub struct CloneArgs(Options);
+pub struct CloneArgs(Options, AtomicBool);
 
 impl Args for CloneArgs {
     fn spec() -> Spec {
@@ -102,7 +104,7 @@ impl Args for CloneArgs {
                 *vm = over(vm, &defaults);
             }
         }
-        Options::from_values(&values).map(Self)
+        Options::from_values(&values).map(|options| Self(options, AtomicBool::new(false)))
     }
 }
 
@@ -120,9 +122,18 @@ impl Job for ProxmoxCloneVms {
     }
 
     fn plan(task: &Task<'_, CloneArgs>, cluster: &Cluster) -> Result<Planned<Vec<Note>>, Failure> {
-        let options = &task.args.0;
+        let CloneArgs(options, has_waited) = task.args;
         cluster.ask_side_by_side(options.parallel.into());
-        plan(options, cluster)
+        if has_waited.load(Ordering::Relaxed) {
+            // What is being made now was begun by others since: nobody waits for them.
+            return plan_unless(options, cluster, |_, _, _| {
+                Ok(BeingMade::Others(Vec::new()))
+            });
+        }
+        let planned = plan(options, cluster)?;
+        let blocked = matches!(planned, Planned::Blocked { .. });
+        has_waited.store(blocked, Ordering::Relaxed);
+        Ok(planned)
     }
 
     fn report(
@@ -141,6 +152,15 @@ impl Job for ProxmoxCloneVms {
 }
 
 fn plan(options: &Options, cluster: &Cluster) -> Result<Planned<Vec<Note>>, Failure> {
+    plan_unless(options, cluster, somebody_clones)
+}
+
+/// The plan, unless VMs are being made that may be wanted ones.
+fn plan_unless(
+    options: &Options,
+    cluster: &Cluster,
+    being_made: impl Fn(&Cluster, &Picture, &[Source]) -> Result<BeingMade, Failure>,
+) -> Result<Planned<Vec<Note>>, Failure> {
     let items = items(&options.vms)?;
     let names: Vec<&str> = items.iter().map(|item| item.name.as_str()).collect();
     let picture = Picture::read(cluster, &names)
@@ -166,9 +186,10 @@ fn plan(options: &Options, cluster: &Cluster) -> Result<Planned<Vec<Note>>, Fail
     }
     problems.none()?;
     let sources: Vec<Source> = sources.into_iter().flatten().collect();
-    if let Some(blocked) = somebody_clones(cluster, &picture, &sources)? {
-        return Ok(blocked);
-    }
+    let warnings = match being_made(cluster, &picture, &sources)? {
+        BeingMade::Others(warnings) => warnings,
+        BeingMade::PerhapsOurs { until, why } => return Ok(Planned::Blocked { until, why }),
+    };
     let mut sources = sources.into_iter();
     let there: Vec<There> = found
         .into_iter()
@@ -178,8 +199,10 @@ fn plan(options: &Options, cluster: &Cluster) -> Result<Planned<Vec<Note>>, Fail
         })
         .collect();
 
-    let reading = Reading::of(cluster, &picture, &items, &there)?;
+    let reading = Reading::of(cluster, &picture, &items, &there, &mut problems)?;
+    problems.none()?;
     let mut draft = Draft::new(options, cluster, &picture, &items);
+    draft.plan.warnings = warnings;
     let notes: Vec<Note> = items
         .iter()
         .zip(&there)

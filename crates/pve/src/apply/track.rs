@@ -10,7 +10,7 @@ use super::{Run, StepEnd, TrackEnd, Trouble, What, vmids};
 use crate::call::{Bindings, Call};
 use crate::client::Client;
 use crate::error::{Error, Request};
-use crate::plan::{Bind, Ending, Follow, Lost, Settles, Step, Track, VMID};
+use crate::plan::{Bind, Claim, Ending, Follow, Lost, Settles, Step, Track, VMID};
 use crate::task;
 use crate::texts::Matched;
 use crate::upid::Upid;
@@ -20,8 +20,10 @@ use crate::upid::Upid;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// A server that cannot be reached is tried for this long.
+/// A server that cannot be reached is tried for this long, and at least this
+/// often: one that hangs takes longer than that to be known as lost.
 const UNREACHED_FOR: Duration = Duration::from_secs(15);
+const UNREACHED_TRIES: u32 = 3;
 
 /// What `finally` may take when its track has run out of time.
 const FINALLY_LIMIT: Duration = Duration::from_secs(60);
@@ -34,6 +36,7 @@ pub(super) fn run<'a>(run: &'a Run<'a>, track: &'a Track, slot: Held<'a>) -> Tra
         slot: Some(slot),
         bindings: track.bindings.clone(),
         ends: Vec::new(),
+        answer_lost: false,
     };
     let what = format!("{} `{}`", track.thing, track.id);
     let began = Instant::now();
@@ -88,6 +91,8 @@ struct State<'a> {
     slot: Option<Held<'a>>,
     bindings: Bindings,
     ends: Vec<StepEnd>,
+    /// Whether the step was sent before, and nothing was seen of it.
+    answer_lost: bool,
 }
 
 impl<'a> State<'a> {
@@ -162,22 +167,18 @@ impl<'a> State<'a> {
     /// Runs one step until it has settled, or failed for good.
     fn step(&mut self, step: &'a Step, patience: &mut Patience<'_>) -> Result<(), Error> {
         self.take_slot(step, patience)?;
-        let waited = Instant::now();
-        let held = {
-            let patience = &*patience;
-            self.run.claims.take(&step.claims, || patience.check())?
-        };
-        // Time in the queue is not the step's: what others claim does not make it late.
-        patience.extend(waited.elapsed());
+        let held = self.queue(&step.claims, patience)?;
+        self.answer_lost = false;
 
         let own = patience.within(step.limit);
         let began = Instant::now();
         self.run.tell(self.label(), What::Began { verb: step.verb });
         let mut pause = FIRST_PAUSE;
+        let mut unreached = Unreached::default();
         loop {
             match self.attempt(step, &own) {
                 Ok(()) => break,
-                Err(error) => match self.again(&error, began.elapsed(), &own)? {
+                Err(error) => match self.again(&error, &mut unreached, &own)? {
                     Again::Now => {}
                     Again::Later => {
                         let spread = pause.mul_f64(0.5 + fastrand::f64());
@@ -222,13 +223,19 @@ impl<'a> State<'a> {
         if step.call.is_none() {
             self.slot = None;
         } else if self.slot.is_none() {
-            let waited = Instant::now();
-            let slot = [self.run.slot()];
-            let check = &*patience;
-            self.slot = Some(self.run.claims.take(&slot, || check.check())?);
-            patience.extend(waited.elapsed());
+            self.slot = Some(self.queue(&[self.run.slot()], patience)?);
         }
         Ok(())
+    }
+
+    /// Waits for claims. Time in the queue is not the track's own: what others
+    /// hold does not make it late.
+    fn queue(&self, claims: &[Claim], patience: &mut Patience<'_>) -> Result<Held<'a>, Error> {
+        let waited = Instant::now();
+        let check = || patience.check_interrupted();
+        let held = self.run.claims.take(claims, check)?;
+        patience.extend(waited.elapsed());
+        Ok(held)
     }
 
     /// Sends the call and waits until the step has settled.
@@ -239,9 +246,10 @@ impl<'a> State<'a> {
         };
         let call = call.bind(&self.bindings);
         let answer = match self.run.client.transport().send(&call, patience.left()) {
-            Err(Error::Unknown { request, cause }) => {
+            Err(error) if self.is_perhaps_done(&error, patience) => {
                 if !self.look_up(&step.lost, patience)? {
-                    return Err(Error::Unknown { request, cause });
+                    self.answer_lost = true;
+                    return Err(error);
                 }
                 // It took effect, but its answer is gone: what it would have bound stays open.
                 self.end(step, None);
@@ -267,8 +275,8 @@ impl<'a> State<'a> {
                             .map(|warning| format!("{}: {warning}", self.track.id)),
                     ),
                     Err(error) => {
-                        // A task that goes on will take effect without us.
-                        if error.running_task().is_some() {
+                        // A task that has not failed takes effect without us.
+                        if !matches!(error, Error::TaskFailed(_)) {
                             self.end(step, Some(upid));
                         }
                         return Err(error);
@@ -308,6 +316,24 @@ impl<'a> State<'a> {
         }
     }
 
+    /// Whether a write that has no good answer may have taken effect all the
+    /// same: its answer was lost; or an earlier one's was, and what it makes is
+    /// there by now, as the server may begin late with what it was sent.
+    fn is_perhaps_done(&self, error: &Error, patience: &Patience<'_>) -> bool {
+        if matches!(error, Error::Unknown { .. }) {
+            return true;
+        }
+        self.answer_lost
+            && (error.matched() == Some(Matched::AlreadyExists)
+                || self.is_vmid_taken(error, patience))
+    }
+
+    fn is_vmid_taken(&self, error: &Error, patience: &Patience<'_>) -> bool {
+        self.bindings
+            .get(VMID)
+            .is_some_and(|vmid| vmids::says_taken(self.run.client, error, vmid, patience.left()))
+    }
+
     /// Whether a write whose answer was lost took effect.
     fn look_up(&self, lost: &Lost, patience: &Patience<'_>) -> Result<bool, Error> {
         match lost {
@@ -329,24 +355,26 @@ impl<'a> State<'a> {
     fn again(
         &mut self,
         error: &Error,
-        elapsed: Duration,
+        unreached: &mut Unreached,
         patience: &Patience<'_>,
     ) -> Result<Again, Error> {
         if error.matched() == Some(Matched::LockTimeout) {
+            // It was reached.
+            *unreached = Unreached::default();
             return Ok(Again::Later);
         }
         if matches!(error, Error::Unknown { .. }) || task::passes(error) {
-            let again = elapsed < UNREACHED_FOR;
-            return Ok(if again { Again::Later } else { Again::No });
+            return Ok(unreached.again());
         }
         // Another client was faster. As long as nothing of the track has taken
         // effect, another VMID is as good.
-        if self.track.allocates.is_some() && self.ends.is_empty() {
-            let vmid = self.bindings.get(VMID).cloned().unwrap_or_default();
-            if vmids::says_taken(self.run.client, error, &vmid, patience.left()) {
-                self.allocate(patience)?;
-                return Ok(Again::Now);
-            }
+        if self.track.allocates.is_some()
+            && self.ends.is_empty()
+            && self.is_vmid_taken(error, patience)
+        {
+            self.allocate(patience)?;
+            self.answer_lost = false;
+            return Ok(Again::Now);
         }
         Ok(Again::No)
     }
@@ -370,6 +398,26 @@ enum Again {
     Now,
     Later,
     No,
+}
+
+/// A server that does not answer, counted from its first silence: what the
+/// step did before that says nothing of it.
+#[derive(Default)]
+struct Unreached {
+    since: Option<Instant>,
+    tries: u32,
+}
+
+impl Unreached {
+    fn again(&mut self) -> Again {
+        self.tries += 1;
+        let since = *self.since.get_or_insert_with(Instant::now);
+        if self.tries <= UNREACHED_TRIES || since.elapsed() < UNREACHED_FOR {
+            Again::Later
+        } else {
+            Again::No
+        }
+    }
 }
 
 /// A JSON value as a parameter takes it: a text without quotes.

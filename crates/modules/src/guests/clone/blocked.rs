@@ -1,79 +1,124 @@
 //! Whether one of the wanted VMs is being made at this moment.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ansible::Failure;
 use pve::nodes::guest::Address;
 use pve::plan::{Ask, Probe, Verdict};
-use pve::{Call, Cluster, Planned};
+use pve::{Call, Cluster, Error, Upid};
+use serde_json::Value;
 
-use super::picture::{Picture, clone_tasks, running_clones};
+use super::picture::{CLONE_LOCK, Picture, clone_tasks, running_clones};
 use super::source::Source;
 use crate::fault;
 
+/// What VMs that are being made mean for the plan.
+pub enum BeingMade {
+    /// None of them is a wanted VM. What the user should know of them.
+    Others(Vec<String>),
+    /// One of them may be a wanted VM: only its name can tell.
+    PerhapsOurs {
+        /// When they have names.
+        until: Probe,
+        /// Why that is waited for.
+        why: String,
+    },
+}
+
 /// A VM that is being cloned has no name yet, so it may be one of ours, begun
 /// by an earlier run. Whoever clones from other templates is left alone.
-pub fn somebody_clones<Notes>(
+pub fn somebody_clones(
     cluster: &Cluster,
     picture: &Picture,
     sources: &[Source],
-) -> Result<Option<Planned<Notes>>, Failure> {
-    let being_made: Vec<Address> = picture.being_made().cloned().collect();
-    if sources.is_empty() || being_made.is_empty() {
-        return Ok(None);
+) -> Result<BeingMade, Failure> {
+    let mut nameless: BTreeMap<&str, Vec<&Address>> = BTreeMap::new();
+    for address in picture.being_made().filter(|_| !sources.is_empty()) {
+        nameless.entry(&address.node).or_default().push(address);
     }
     let wanted: BTreeSet<String> = sources
         .iter()
         .map(|source| source.address.vmid.to_string())
         .collect();
-    let nodes: Vec<&str> = being_made
-        .iter()
-        .map(|address| address.node.as_str())
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect();
-    let calls: Vec<Call> = nodes.iter().map(|node| clone_tasks(node)).collect();
-    let mut ours = false;
-    for (node, tasks) in nodes.iter().zip(cluster.get_each(&calls)) {
+    let calls: Vec<Call> = nameless.keys().map(|node| clone_tasks(node)).collect();
+    let mut perhaps_ours: Vec<&Address> = Vec::new();
+    let mut warnings = Vec::new();
+    for ((node, nameless), tasks) in nameless.iter().zip(cluster.get_each(&calls)) {
         let tasks = tasks.map_err(|error| fault::unable("list running tasks", &error))?;
         let clones = running_clones(&tasks);
-        if let (true, Some(left)) = (
-            clones.is_empty(),
-            being_made.iter().find(|address| address.node == *node),
-        ) {
-            return Err(Failure::new(format!(
-                "VM {} on {node} is locked by a clone that no longer runs, so it has no name and may be one of \
-                 the wanted VMs: look at it, then remove it, or unlock it with `qm unlock {}`",
-                left.vmid, left.vmid
-            )));
+        let is_wanted = |upid: &Upid| wanted.contains(upid.id());
+        if clones.iter().any(is_wanted) {
+            perhaps_ours.extend(nameless);
+        } else if clones.is_empty() {
+            // The list of VMs is older than that of tasks: a clone may have ended in between.
+            let (left, made): (Vec<&Address>, Vec<&Address>) = nameless
+                .iter()
+                .partition(|address| !is_made(&answer(cluster, address)));
+            perhaps_ours.extend(made);
+            if let Some(left) = left.first() {
+                warnings.push(left_over(cluster, node, left)?);
+            }
         }
-        ours |= clones.iter().any(|upid| wanted.contains(upid.id()));
     }
-    if !ours {
-        return Ok(None);
+    if perhaps_ours.is_empty() {
+        return Ok(BeingMade::Others(warnings));
     }
     let why = format!(
         "{} being cloned from a wanted template, and may be a wanted VM",
-        being_made
+        perhaps_ours
             .iter()
             .map(|address| format!("VM {address} is"))
             .collect::<Vec<_>>()
             .join(", ")
     );
-    let asks = being_made
+    let asks = perhaps_ours
         .iter()
         .map(|address| Ask::Get(address.config()))
         .collect();
     let until = Probe::new(asks, |answers| {
-        let made = answers.iter().all(|answer| match answer {
-            Ok(config) => config.get("lock").is_none(),
-            Err(error) => error.is_not_found(),
-        });
-        if made {
+        if answers.iter().all(is_made) {
             Verdict::Holds(None)
         } else {
             Verdict::NotYet("VMs are being cloned".to_owned())
         }
     });
-    Ok(Some(Planned::Blocked { until, why }))
+    Ok(BeingMade::PerhapsOurs { until, why })
+}
+
+fn answer(cluster: &Cluster, address: &Address) -> Result<Value, Error> {
+    cluster
+        .get(&address.config())
+        .map(|config| Value::clone(&config))
+}
+
+/// Whether a VM's clone is over, by its configuration. One that has gone to
+/// its target node is over too.
+fn is_made(config: &Result<Value, Error>) -> bool {
+    match config {
+        Ok(config) => config["lock"] != CLONE_LOCK,
+        Err(error) => error.is_not_found(),
+    }
+}
+
+/// A VM whose clone does not run is no one's. But a caller without Sys.Audit
+/// is shown his own tasks only, so that it may just as well be another client's.
+fn left_over(cluster: &Cluster, node: &str, left: &Address) -> Result<String, Failure> {
+    let acl_path = format!("/nodes/{node}");
+    let held = cluster
+        .permissions_on(&acl_path)
+        .map_err(|error| fault::unable("read the caller's privileges", &error))?;
+    if held.contains("Sys.Audit") {
+        return Err(Failure::new(format!(
+            "VM {left} is locked by a clone that no longer runs, so it has no name and may be one of the wanted \
+             VMs: look at it, then remove it, or unlock it with `qm unlock {}`",
+            left.vmid
+        )));
+    }
+    Ok(format!(
+        "VM {left} is locked by a clone that is not one of {user}'s running tasks: another client makes it, or \
+         it was left over (then remove it, or unlock it with `qm unlock {vmid}`). Which of both, only a caller \
+         with Sys.Audit on {acl_path} can see",
+        user = cluster.client().user(),
+        vmid = left.vmid,
+    ))
 }

@@ -147,6 +147,7 @@ impl<'a> Draft<'a> {
             source_vmid: Some(source.address.vmid),
             status: Status::Stopped,
             pending: Vec::new(),
+            reboots: false,
             track: Some(self.plan.tracks.len() - 1),
             waits: waits(item),
         })
@@ -163,14 +164,13 @@ impl<'a> Draft<'a> {
         let vmid = address.vmid;
         let have = reading.config(vmid);
         let compared = reading.password(vmid);
-        if compared == Some(Compared::Unknown) {
+        if compared == Compared::Unknown {
             self.plan.warnings.push(format!(
                 "{} ({vmid}): cipassword cannot be compared with what is stored, and is set on creation only",
                 item.name
             ));
         }
-        let change = change(&have, wanted, compared.unwrap_or(Compared::Same))
-            .map_err(|error| error.to_string())?;
+        let change = change(&have, wanted, compared).map_err(|error| error.to_string())?;
         let vm = address.path();
         let mut before = change.before.clone();
         let mut after = change.after.clone();
@@ -209,8 +209,12 @@ impl<'a> Draft<'a> {
             steps.push(steps::start(&vm));
         }
         let runs = live.status == Status::Running;
-        let unsettled = !have.pending().is_empty() || !change.is_empty();
-        if runs && unsettled && self.options.on_pending == OnPending::Reboot {
+        let reboots = runs && self.options.on_pending == OnPending::Reboot;
+        if reboots && !have.pending().is_empty() {
+            before.insert("pending".to_owned(), json!(have.pending()));
+            after.insert("pending".to_owned(), json!([]));
+            steps.extend(steps::reboot(&vm));
+        } else if reboots && !change.is_empty() {
             steps.push(steps::reboot_if_pending(&vm));
         }
         let may_wait = starts || runs;
@@ -234,6 +238,7 @@ impl<'a> Draft<'a> {
             source_vmid: None,
             status: live.status,
             pending: have.pending().to_vec(),
+            reboots,
             track: None,
             waits: may_wait && waits(item),
         };

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use ansible::Failure;
 use pve::nodes::guest::Status;
+use pve::texts::Matched;
 use pve::wire::password::{self, Compared};
-use pve::{Call, Cluster, path};
+use pve::{Call, Cluster, Error, path};
 use secret::Secret;
 
-use super::item::{Item, There};
+use super::item::{Item, Problems, There};
 use super::picture::Picture;
 use crate::fault;
 use crate::guests::config::Config;
@@ -20,26 +21,30 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Asks for them, side by side.
+    /// Asks for them, side by side. A VMID or pool that cannot be had is a problem.
     pub fn of(
         cluster: &Cluster,
         picture: &Picture,
         items: &[Item],
         there: &[There],
+        problems: &mut Problems,
     ) -> Result<Self, Failure> {
         let mut calls: BTreeMap<u32, Call> = BTreeMap::new();
-        let mut checks: Vec<Call> = Vec::new();
+        let mut checks: Vec<(&Item, Call)> = Vec::new();
         for (item, there) in items.iter().zip(there) {
+            // A pool without Pool.Audit is not listed.
+            let pool = item.settings.pool.as_ref();
+            if let Some(pool) = pool.filter(|pool| !picture.resources.pools.contains(*pool)) {
+                checks.push((item, Call::get(path!("pools")).with("poolid", pool)));
+            }
             match there {
                 There::No(source) => {
                     calls.insert(source.address.vmid, source.address.config());
                     // `nextid` sees guests that the caller may not see.
-                    checks.extend(
-                        item.vmid
-                            .map(|vmid| Call::get(path!("cluster", "nextid")).with("vmid", vmid)),
-                    );
-                    let known = |pool: &&String| !picture.resources.pools.contains(*pool);
-                    checks.extend(item.settings.pool.as_ref().filter(known).map(pool_call));
+                    checks.extend(item.vmid.map(|vmid| {
+                        let call = Call::get(path!("cluster", "nextid")).with("vmid", vmid);
+                        (item, call)
+                    }));
                 }
                 // Only a running VM can have values that wait for its next boot.
                 There::Yes(address, live) if live.status == Status::Stopped => {
@@ -50,12 +55,12 @@ impl Reading {
                 }
             }
         }
-        for answer in cluster.get_each(&checks) {
-            match answer {
-                Err(error) if error.status() == Some(403) => {}
-                Err(error) => return Err(fault::unable("clone", &error)),
-                Ok(_) => {}
-            }
+        let (askers, checks): (Vec<&Item>, Vec<Call>) = checks.into_iter().unzip();
+        for (item, answer) in askers.into_iter().zip(cluster.get_each(&checks)) {
+            problems.keep(
+                item,
+                answer.map_or_else(|error| obstacle(item, &error), |_| Ok(())),
+            );
         }
         let (vmids, calls): (Vec<u32>, Vec<Call>) = calls.into_iter().unzip();
         let mut configs = BTreeMap::new();
@@ -79,33 +84,50 @@ impl Reading {
     }
 
     /// How the stored cloud-init password of a VM compares, if one is wanted.
-    pub fn password(&self, vmid: u32) -> Option<Compared> {
-        self.passwords.get(&vmid).copied()
+    pub fn password(&self, vmid: u32) -> Compared {
+        self.passwords
+            .get(&vmid)
+            .copied()
+            .unwrap_or(Compared::Differs)
     }
 }
 
-fn pool_call(pool: &String) -> Call {
-    Call::get(path!("pools")).with("poolid", pool)
+/// What stands against a VMID or a pool that was asked about. Whoever may not
+/// ask may still be allowed to use it.
+fn obstacle(item: &Item, error: &Error) -> Result<(), String> {
+    match (error.matched(), item.vmid, &item.settings.pool) {
+        _ if error.status() == Some(403) => Ok(()),
+        (Some(Matched::VmidTaken), Some(vmid), _) => Err(format!(
+            "VMID {vmid} is taken by a guest that cannot be seen (one without VM.Audit is invisible)"
+        )),
+        (Some(Matched::NotFound), _, Some(pool)) => Err(format!("there is no pool `{pool}`")),
+        _ => Err(error.to_string()),
+    }
 }
 
 /// How the stored cloud-init passwords compare with the wanted ones. User data
-/// of the user's own has a password that is not ours to compare.
+/// of the user's own has a password that is not ours to compare. Where none is
+/// stored there is nothing to compare.
 fn passwords(
     cluster: &Cluster,
     items: &[Item],
     there: &[There],
     configs: &BTreeMap<u32, Config>,
 ) -> BTreeMap<u32, Compared> {
+    let stores_one = |vmid: u32| {
+        let config = configs.get(&vmid);
+        config.is_some_and(|config| config.get("cipassword").is_some())
+    };
     let asked: Vec<(u32, &Secret, Call)> = items
         .iter()
         .zip(there)
         .filter_map(|(item, there)| match there {
-            There::Yes(address, _) => {
+            There::Yes(address, _) if stores_one(address.vmid) => {
                 let dump = address.path().join("cloudinit").join("dump");
                 let call = Call::get(dump).with("type", "user");
                 Some((address.vmid, item.settings.cipassword.as_ref()?, call))
             }
-            There::No(_) => None,
+            _ => None,
         })
         .collect();
     let calls: Vec<Call> = asked.iter().map(|(_, _, call)| call.clone()).collect();

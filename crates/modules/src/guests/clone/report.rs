@@ -12,6 +12,7 @@ use crate::guests::wait;
 use crate::job::Report;
 
 /// What the report needs of each wanted VM, in the order of `vms`.
+#[derive(Debug)]
 pub struct Note {
     /// Its name.
     pub name: String,
@@ -25,6 +26,8 @@ pub struct Note {
     pub status: Status,
     /// The values that wait for its next boot.
     pub pending: Vec<String>,
+    /// Whether it is rebooted for them.
+    pub reboots: bool,
     /// Its track in the plan, if it has one.
     pub track: Option<usize>,
     /// Whether it is waited for.
@@ -84,8 +87,13 @@ pub fn report(notes: &[Note], plan: &Plan, applied: Option<&Applied>, cluster: &
     let mut vms = Vec::new();
     for ((note, done), pending) in notes.iter().zip(&done).zip(pending(notes, &done, cluster)) {
         if !pending.is_empty() {
+            let hint = if note.reboots {
+                ""
+            } else {
+                " (on_pending: reboot does it)"
+            };
             report.warnings.push(format!(
-                "{}: {} will have an effect after the next boot only (on_pending: reboot does it)",
+                "{}: {} will have an effect after the next boot only{hint}",
                 note.name,
                 pending.join(", ")
             ));
@@ -95,8 +103,9 @@ pub fn report(notes: &[Note], plan: &Plan, applied: Option<&Applied>, cluster: &
     let created = done.iter().filter(|done| done.wrote("clone")).count();
     let changed = done.iter().filter(|done| done.changed()).count();
     report.msg = Some(format!(
-        "{} VMs: {created} created, {} changed, {} as wanted",
+        "{} {}: {created} created, {} changed, {} as wanted",
         notes.len(),
+        if notes.len() == 1 { "VM" } else { "VMs" },
         changed.saturating_sub(created),
         notes.len() - changed,
     ));
@@ -122,6 +131,9 @@ fn pending(notes: &[Note], done: &[Done<'_>], cluster: &Cluster) -> Vec<Vec<Stri
         .iter()
         .zip(done)
         .map(|(note, done)| {
+            if done.foretold && done.plans("reboot") {
+                return Vec::new();
+            }
             if !asks(note, done) {
                 return note.pending.clone();
             }
@@ -152,7 +164,9 @@ fn row(note: &Note, done: Done<'_>, pending: &[String]) -> Map<String, Value> {
     put("source_vmid", json!(note.source_vmid));
     put("created", json!(done.wrote("clone")));
     put("changed", json!(done.changed()));
-    put("status", json!(done.status(note.status).as_str()));
+    let is_there = note.source_vmid.is_none() || done.wrote("clone");
+    let status = is_there.then(|| done.status(note.status).as_str());
+    put("status", json!(status));
     put("pending", json!(pending));
     put("seconds", json!(seconds));
     put("error", json!(error));

@@ -21,6 +21,9 @@ const CLONES_ON_STORAGE: usize = 8;
 /// counts as not begun.
 const QUIET: Duration = Duration::from_secs(10);
 
+/// How long a VM that is down for a reboot may take to run again.
+const REBOOT: Duration = Duration::from_secs(60);
+
 /// The path of a VM whose VMID may not be known yet.
 pub fn vm_path(node: &str, vmid: Option<u32>) -> Path {
     let segment = vmid.map_or(Segment::Bound(VMID), Segment::from);
@@ -205,18 +208,41 @@ pub fn start(vm: &Path) -> Step {
     })
 }
 
+/// Reboots a VM, and waits until it runs with the values that waited for it.
+pub fn reboot(vm: &Path) -> Vec<Step> {
+    let call = Call::post(vm.join("status").join("reboot"));
+    // The task ends when the guest is down; what starts it again is no task.
+    let asks = vec![
+        Ask::Get(Call::get(vm.join("status").join("current"))),
+        Ask::Get(Call::get(vm.join("pending"))),
+    ];
+    let runs_anew = Probe::new(asks, |answers| match answers {
+        [Ok(current), Ok(pending)]
+            if live_from(current).is_some_and(|live| live.status == Status::Running)
+                && Config::from_pending(pending).pending().is_empty() =>
+        {
+            Verdict::Holds(None)
+        }
+        _ => Verdict::NotYet("it does not run with its new values yet".to_owned()),
+    });
+    vec![
+        Step::task("reboot", "rebooted", call),
+        Step::wait("wait for", "running again", runs_anew)
+            .within(REBOOT)
+            // A value that a boot does not take over either is reported as pending.
+            .on(Ending::TimedOut, Follow::Accept),
+    ]
+}
+
 /// Reboots a VM if values wait for it.
 pub fn reboot_if_pending(vm: &Path) -> Step {
-    let reboot = Call::post(vm.join("status").join("reboot"));
     let settled = Probe::get(Call::get(vm.join("pending")), |answer| match answer {
         Ok(pending) if Config::from_pending(pending).pending().is_empty() => Verdict::Holds(None),
         Ok(_) => Verdict::Never(Error::Never("values wait for a reboot".to_owned())),
         Err(error) => Verdict::NotYet(error.to_string()),
     });
-    Step::wait("look at", "without pending values", settled).on(
-        Ending::Never,
-        Follow::Steps(vec![Step::task("reboot", "rebooted", reboot)]),
-    )
+    Step::wait("look at", "without pending values", settled)
+        .on(Ending::Never, Follow::Steps(reboot(vm)))
 }
 
 /// Where an existing VM is, as an address.
