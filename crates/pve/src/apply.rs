@@ -261,16 +261,23 @@ fn undo(client: &Client, plan: &Plan, ends: &mut [TrackEnd]) -> Vec<String> {
     let never = AtomicBool::new(false);
     let mut warnings = Vec::new();
     for (track, end) in plan.tracks.iter().zip(ends).rev() {
-        for call in undo_calls(track, end) {
-            let patience = Patience::new("the undo", track.limit, &never);
-            match track::carry(client, &call, &patience) {
-                Ok(_) => end.steps.iter_mut().for_each(|step| step.wrote = false),
-                Err(error) => warnings.push(format!(
-                    "unable to take back {} `{}`: {error}",
-                    track.thing, track.id
-                )),
-            }
+        let calls = undo_calls(track, end);
+        let failed: Vec<Error> = calls
+            .iter()
+            .filter_map(|call| {
+                let patience = Patience::new("the undo", track.limit, &never);
+                track::carry(client, call, &patience).err()
+            })
+            .collect();
+        if !calls.is_empty() && failed.is_empty() {
+            end.steps.iter_mut().for_each(|step| step.wrote = false);
         }
+        warnings.extend(failed.iter().map(|error| {
+            format!(
+                "unable to take back {} `{}`: {error}",
+                track.thing, track.id
+            )
+        }));
     }
     warnings
 }

@@ -260,6 +260,87 @@ fn a_lost_answer_is_looked_up_before_the_write_is_repeated() {
 }
 
 #[test]
+fn a_write_that_the_server_begins_late_is_not_done_twice() {
+    let taken = "unable to create VM 100: config file already exists";
+    let clone = "POST /nodes/pve1/qemu/9000/clone newid=100";
+    for (name, vmid) in [("web-1", "100"), ("other", "102")] {
+        let mut track = clone_track("web-1");
+        let config = Call::get(path!(
+            "nodes",
+            "pve1",
+            "qemu",
+            Segment::Bound(VMID),
+            "config"
+        ));
+        let look_up = Probe::get(config, |answer| match answer {
+            Ok(config) if config["name"] == "web-1" => Verdict::Holds(None),
+            Ok(_) => Verdict::Never(Error::Never("VM 100 already exists".to_owned())),
+            Err(_) => Verdict::Absent,
+        });
+        track.steps = vec![
+            Step::task("clone", "cloned", clone_call()).lost(Lost::Look {
+                probe: look_up,
+                quiet: Duration::ZERO,
+            }),
+        ];
+        let config = "GET /nodes/pve1/qemu/100/config";
+        let absent = refused(&clone_call(), 500, "Configuration file 'x' does not exist");
+        let canned = Canned::new()
+            .always("GET /cluster/nextid", json!("100"))
+            .once(clone, Err(lost(&clone_call())))
+            .once(config, Err(absent))
+            .once(clone, Err(refused(&clone_call(), 500, taken)))
+            .always(config, json!({"name": name}));
+        let (applied, asked) = carry_out(canned, &one(track));
+        assert!(applied.tracks[0].succeeded());
+        assert_eq!(
+            applied.tracks[0].bindings[VMID], vmid,
+            "it is {name} by now"
+        );
+        let others = asked.iter().filter(|ask| ask.contains("newid=102"));
+        assert_eq!(others.count(), usize::from(vmid == "102"));
+    }
+}
+
+#[test]
+fn a_task_whose_end_was_not_seen_counts_as_a_change() {
+    let canned = Canned::new()
+        .always("GET /cluster/nextid", json!("100"))
+        .always("POST /nodes/pve1/qemu/9000/clone newid=100", json!(TASK))
+        .once(
+            &status(),
+            Err(refused(&clone_call(), 403, "Permission check failed")),
+        );
+    let (applied, _) = carry_out(canned, &one(clone_track("web-1")));
+    assert!(applied.tracks[0].trouble.is_some());
+    assert!(applied.changed());
+}
+
+#[test]
+fn time_in_the_queue_makes_no_track_late() {
+    let put = |vmid: u32| Call::put(path!("nodes", "pve1", "qemu", vmid, "config"));
+    let claimed =
+        |vmid: u32| Step::call("configure", "configured", put(vmid)).claims("source:9000", 1);
+    let slow = claimed(100).settles(Settles::After(Duration::from_millis(900)));
+    let waits = || {
+        let mut track = Track::new("VM", "101", vec![claimed(101)]);
+        track.limit = Some(Duration::from_millis(500));
+        track
+    };
+    let plan = Plan {
+        tracks: vec![Track::new("VM", "100", vec![slow]), waits()],
+        ..Plan::default()
+    };
+    let (applied, asked) = carry_out(Canned::new(), &plan);
+    assert!(
+        applied.tracks[1].succeeded(),
+        "{:?}",
+        applied.tracks[1].trouble
+    );
+    assert_eq!(asked.len(), 2);
+}
+
+#[test]
 fn at_the_deadline_the_task_is_left_running_and_named() {
     let mut track = clone_track("web-1");
     track.limit = Some(Duration::from_millis(80));
@@ -495,6 +576,33 @@ fn an_atomic_plan_takes_back_what_was_made() {
     let (applied, asked) = carry_out(canned, &plan);
     assert_eq!(asked.last().unwrap(), "DELETE /pools poolid=a");
     assert!(!applied.changed());
+}
+
+#[test]
+fn what_could_not_be_taken_back_whole_stays_a_change() {
+    let call = |verb: Verb, id: &str| Call::new(verb, path!("pools")).with("poolid", id);
+    let make =
+        |verb, id| Step::call(verb, "made", call(Verb::Post, id)).undo(call(Verb::Delete, id));
+    let wrong = refused(&call(Verb::Put, "c"), 500, "no");
+    let fails = Step::call("change", "changed", call(Verb::Put, "c"));
+    let track = Track::new(
+        "pool",
+        "a",
+        vec![make("make", "a"), make("add", "b"), fails],
+    );
+    let canned = Canned::new()
+        .once("PUT /pools poolid=c", Err(wrong.clone()))
+        .once("DELETE /pools poolid=a", Err(wrong));
+    let plan = Plan {
+        atomic: true,
+        ..one(track)
+    };
+    let (applied, _) = carry_out(canned, &plan);
+    assert!(applied.changed());
+    assert_eq!(
+        applied.warnings,
+        ["unable to take back pool `a`: PUT /pools answered 500: no"]
+    );
 }
 
 #[test]

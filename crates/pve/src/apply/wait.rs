@@ -56,11 +56,17 @@ impl<'a> Patience<'a> {
             .map(|until| until.saturating_duration_since(Instant::now()))
     }
 
-    /// Whether there is a reason to stop, and which.
-    pub(crate) fn check(&self) -> Result<(), Error> {
+    /// Whether the run is to end, however much time is left.
+    pub(crate) fn check_interrupted(&self) -> Result<(), Error> {
         if self.interrupted.load(Ordering::Relaxed) {
             return Err(Error::Interrupted { upid: None });
         }
+        Ok(())
+    }
+
+    /// Whether there is a reason to stop, and which.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.check_interrupted()?;
         match self.left() {
             Some(Duration::ZERO) => Err(self.over()),
             _ => Ok(()),
