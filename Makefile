@@ -108,8 +108,8 @@ demo: .venv/made ## Build the collection and run a playbook twice against a fake
 
 .PHONY: bench
 bench: .venv/made ## Measure what the claims about speed rest on
-	cargo build --profile ci -p ferrox
-	.venv/bin/python -m bench
+	cargo build --profile $(PROFILE) -p ferrox
+	cd tests && FERROX_EXECUTABLE=../target/$(subst dev,debug,$(PROFILE))/ferrox ../.venv/bin/python -m bench
 
 .PHONY: clean
 clean: ## Remove all that was built
