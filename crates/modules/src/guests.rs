@@ -6,5 +6,7 @@ pub mod power;
 pub mod proxmox_clone_vms;
 pub mod proxmox_shutdown_vms;
 pub mod proxmox_start_vms;
+#[cfg(test)]
+mod sample;
 pub mod select;
 pub mod wait;

@@ -322,3 +322,6 @@ fn msg(task: &Task<'_, ShutdownArgs>, items: &[Item], applied: Option<&Applied>)
     };
     power::summary(items, applied, done, &wish(task.args), "had stopped")
 }
+
+#[cfg(test)]
+mod tests;

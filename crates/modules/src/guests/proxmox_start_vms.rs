@@ -286,3 +286,6 @@ fn msg(task: &Task<'_, StartArgs>, items: &[Item], applied: Option<&Applied>) ->
     };
     power::summary(items, applied, done, &wish(task.args), "ran")
 }
+
+#[cfg(test)]
+mod tests;

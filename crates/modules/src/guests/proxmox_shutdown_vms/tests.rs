@@ -1,0 +1,146 @@
+//! Tables over `plan`: what is sent for which guests, and what follows.
+
+use pve::plan::{Ending, Follow, Settles, Step};
+use pve::texts::Matched;
+use pve::{Call, Plan, Planned};
+use serde_json::{Value, json};
+
+use super::{ShutdownArgs, ShutdownVms};
+use crate::guests::power::Item;
+use crate::guests::sample::{cluster, task};
+use crate::job::{Job, Task};
+
+fn ready(stated: &Value, version: &str) -> (Plan, Vec<Item>) {
+    let (args, context) = task::<ShutdownArgs>(stated);
+    let task = Task {
+        args: &args,
+        context: &context,
+    };
+    match ShutdownVms::plan(&task, &cluster(version)).unwrap() {
+        Planned::Ready(plan, items) => (plan, items),
+        Planned::Blocked { why, .. } => panic!("{why}"),
+    }
+}
+
+/// What follows an ending: the calls of its steps, or what a step without a call has done.
+fn follows(step: &Step, ending: Ending) -> Vec<String> {
+    let found = step.on.iter().find(|(known, _)| *known == ending);
+    match found.map(|(_, follow)| follow) {
+        Some(Follow::Steps(steps)) => steps
+            .iter()
+            .map(|step| {
+                step.call
+                    .as_ref()
+                    .map_or(step.done.to_owned(), Call::to_string)
+            })
+            .collect(),
+        Some(Follow::Accept) => vec!["accepted".to_owned()],
+        None => vec![],
+    }
+}
+
+#[test]
+fn only_what_runs_is_shut_down() {
+    let cases = [
+        (
+            json!({"vms": ["db", "web-1", "dns"]}),
+            vec![
+                "POST /nodes/pve1/qemu/103/status/shutdown timeout=180",
+                "POST /nodes/pve1/lxc/200/status/shutdown timeout=180",
+            ],
+        ),
+        (
+            json!({"vms": ["sleepy"], "on_timeout": "stop"}),
+            vec!["POST /nodes/pve1/qemu/104/status/stop overrule-shutdown=1"],
+        ),
+        (json!({"vms": ["sleepy"], "on_timeout": "leave"}), vec![]),
+        (json!({"vms": ["sleepy"]}), vec![]),
+        (json!({"vms": ["web-1", "saved"]}), vec![]),
+    ];
+    for (stated, calls) in cases {
+        let (plan, _) = ready(&stated, "9.2.11");
+        assert_eq!(plan.calls(), calls, "{stated}");
+        assert_eq!(plan.before != plan.after, plan.changes(), "{stated}");
+    }
+}
+
+#[test]
+fn what_follows_when_time_is_over_is_what_was_stated() {
+    let overruling = "POST /nodes/pve1/qemu/103/status/stop overrule-shutdown=1";
+    let bare = "POST /nodes/pve1/qemu/103/status/stop";
+    let cases = [
+        ("db", "fail", "9.2.11", vec![]),
+        ("db", "leave", "9.2.11", vec!["left running"]),
+        ("db", "stop", "9.2.11", vec![overruling]),
+        ("db", "stop", "8.2.2", vec![overruling]),
+        ("db", "stop", "8.1.4", vec![bare]),
+        ("db", "stop", "7.4-3", vec![bare]),
+        (
+            "ha-up",
+            "stop",
+            "9.2.11",
+            vec!["POST /nodes/pve2/qemu/106/status/stop"],
+        ),
+        (
+            "dns",
+            "stop",
+            "8.4.21",
+            vec!["POST /nodes/pve1/lxc/200/status/stop overrule-shutdown=1"],
+        ),
+    ];
+    for (name, on_timeout, version, expected) in cases {
+        let (plan, _) = ready(&json!({"vms": [name], "on_timeout": on_timeout}), version);
+        let step = &plan.tracks[0].steps[0];
+        for ending in [Ending::TimedOut, Ending::Text(Matched::ShutdownTimeout)] {
+            assert_eq!(
+                follows(step, ending),
+                expected,
+                "{name} {on_timeout} {version}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_server_is_waited_for_longer_than_it_is_given() {
+    let (plan, _) = ready(&json!({"vms": ["db"], "timeout": 40}), "9.2.11");
+    let step = &plan.tracks[0].steps[0];
+    assert_eq!(step.limit.map(|limit| limit.as_secs()), Some(55));
+    assert_eq!(
+        follows(step, Ending::Text(Matched::NotRunning)),
+        ["accepted"]
+    );
+}
+
+#[test]
+fn an_ha_managed_guest_is_followed_beyond_its_task() {
+    let (plan, _) = ready(&json!({"vms": ["ha-up", "db"]}), "9.2.11");
+    let settles: Vec<bool> = plan
+        .tracks
+        .iter()
+        .map(|track| matches!(track.steps[0].settles, Settles::Holds(_)))
+        .collect();
+    assert_eq!(settles, [true, false]);
+}
+
+#[test]
+fn the_order_is_the_reverse_of_the_start_up_with_each_guests_own_time() {
+    let calls = |timeout: Option<u32>| {
+        let mut stated = json!({"vms": ["db", "dns"], "order": "startup"});
+        if let Some(timeout) = timeout {
+            stated["timeout"] = json!(timeout);
+        }
+        let (plan, _) = ready(&stated, "9.2.11");
+        let stages: Vec<(String, u32)> = plan
+            .tracks
+            .iter()
+            .map(|track| (track.id.clone(), track.stage))
+            .collect();
+        assert_eq!(stages, [("db".to_owned(), 1), ("dns".to_owned(), 0)]);
+        plan.calls()
+    };
+    let shutdown =
+        |timeout: u32| format!("POST /nodes/pve1/qemu/103/status/shutdown timeout={timeout}");
+    assert_eq!(calls(None)[0], shutdown(90), "its own down");
+    assert_eq!(calls(Some(180))[0], shutdown(180), "what is stated");
+}
