@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The measures, each with the limit it must keep.
+
+What else the machine does only ever adds, so a measure is repeated and the best of its runs counts. Times that are
+compared come from the same play, their tasks in turn: each is a median there, and the quietest play counts.
+"""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+
+from .measure import cluster, durations, system_store_with
+
+MS, MB = 1e-3, 1e6
+NODES = 3
+
+
+@dataclass
+class Row:
+    """One line of the table."""
+
+    measure: str
+    limit: float
+    value: float
+    form: str = "{:.2f}"
+
+    @property
+    def ok(self):
+        return self.value <= self.limit
+
+
+def best(runs, measure):
+    """The least of so many measurements."""
+    return min(measure() for _ in range(runs))
+
+
+def in_a_playbook(tool):
+    """A task that has nothing to do, and one whose arguments are wrong, against `debug` in the same play."""
+    turns, warm_up, plays = 20, 2, 5
+    with cluster("--seed", "bench", "--guests", 20) as server:
+        start = {"vms": ["vm-0001"], **server.password()}
+        turn = [
+            {"name": "debug", "ansible.builtin.debug": {"msg": "nothing"}},
+            {"name": "no-op", "ferrox.proxmox.proxmox_start_vms": start},
+            {"name": "refused", "ferrox.proxmox.proxmox_start_vms": {**start, "parallel": "many"}, "ignore_errors": True},
+        ]
+        quietest = min((play(tool, turn, turns, warm_up) for _ in range(plays)), key=lambda medians: medians["debug"])
+        stats = server.stats()
+    asked = stats["requests"] / stats["logins"]
+    debug, no_op, refused = (quietest[name] for name in ("debug", "no-op", "refused"))
+    yield Row("its task asks, beside one login: requests", 2, asked, "{:.0f}")
+    yield Row("no-op task in a playbook, beyond debug: ms", 10, (no_op - debug) / MS)
+    yield Row("no-op task in a playbook: times debug", 2.0, no_op / debug)
+    yield Row("task that fails in argument check: times debug", 1.4, refused / debug)
+
+
+def play(tool, turn, turns, warm_up):
+    """The median of each task of a turn, in seconds, over so many turns in one play."""
+    seconds = {task["name"]: [] for task in turn}
+    for task in durations(turn * turns, tool.path, tool.directory)[warm_up * len(turn):]:
+        assert task["failed"] == (task["name"] == "refused") and not task["changed"], task
+        seconds[task["name"]].append(task["seconds"])
+    return {name: statistics.median(of_task) for name, of_task in seconds.items()}
+
+
+def alone(tool):
+    """One start task that has nothing to do: CPU, memory, requests."""
+    runs = 31
+    with cluster("--seed", "bench", "--guests", 20) as server:
+        by_file, by_store = [], []
+        store = system_store_with(server.facts["ca_path"], tool.directory)
+        options = {"vms": ["vm-0001"], **server.token()}
+        without_file = {name: value for name, value in options.items() if name != "ca_path"}
+        for _ in range(runs):
+            by_file.append(tool.run("proxmox_start_vms", options))
+            by_store.append(tool.run("proxmox_start_vms", without_file, SSL_CERT_FILE=store))
+        assert not any(ended.result["changed"] for ended in by_file + by_store)
+        asked = []
+        for vm in ("vm-0001", 1001):
+            server.reset()
+            tool.run("proxmox_start_vms", {**options, "vms": [vm]})
+            asked.append(server.stats()["requests"])
+    yield Row("no-op start, CPU with ca_path: ms", 3, min(ended.cpu for ended in by_file) / MS)
+    yield Row("no-op start, CPU with the system's store: ms", 6, min(ended.cpu for ended in by_store) / MS)
+    yield Row("no-op start, peak memory: MB", 8, max(ended.peak for ended in by_file + by_store) / MB)
+    yield Row("no-op start by name: requests", 2, asked[0], "{:.0f}")
+    yield Row("no-op start by VMID: requests", 2, asked[1], "{:.0f}")
+
+
+def clone(server, tool, count, **options):
+    """So many linked clones of a template on shared storage; how long they took, in seconds."""
+    server.reset()
+    vms = [{"name": f"clone-{number}", "template": 9000} for number in range(1, count + 1)]
+    defaults = {"clone_type": "linked"}
+    ended = tool.run("proxmox_clone_vms", {**server.token(), "vms": vms, "defaults": defaults, **options})
+    assert len({vm["vmid"] for vm in ended.result["vms"] if vm["created"]}) == count
+    return ended.wall
+
+
+def clones(tool):
+    """What the module itself costs, and how well it keeps the server busy."""
+    with cluster("--seed", "demo") as server:
+        yield Row("20 linked clones, server without delay: s", 0.3, best(5, lambda: clone(server, tool, 20)))
+    with cluster("--seed", "demo", time_scale=1) as server:
+        row = Row("40 clones of 2 s, parallel 4: s", 1.1 * 20, clone(server, tool, 40, parallel=4))
+        if not row.ok:
+            row.value = min(row.value, clone(server, tool, 40, parallel=4))
+        yield row
+
+
+def again(tool):
+    """A second run over 200 VMs that are as they shall be."""
+    count, parallel = 200, 4
+    vms = [{"name": f"vm-{number:04d}", "template": 9000} for number in range(1, count + 1)]
+    defaults = {"cores": 2, "memory": 2048, "tags": ["bench"], "net": {"net0": {"bridge": "vmbr0"}}}
+    with cluster("--seed", "bench", "--guests", count, "--nodes", NODES) as server:
+        options = {**server.token(), "vms": vms, "defaults": defaults, "parallel": parallel}
+
+        def run():
+            server.reset()
+            ended = tool.run("proxmox_clone_vms", options)
+            assert not ended.result["changed"] and len(ended.result["vms"]) == count
+            return ended.wall
+
+        seconds = best(5, run)
+        stats = server.stats()
+    yield Row("no-op run over 200 VMs: requests", count + 1 + 2 * NODES, stats["requests"], "{:.0f}")
+    yield Row("no-op run over 200 VMs: connections", parallel, stats["connections"], "{:.0f}")
+    yield Row("no-op run over 200 VMs: s", 1, seconds)
+
+
+def start(tool):
+    """Guests that run already."""
+    count = 1000
+    with cluster("--seed", "bench", "--guests", count, "--nodes", NODES) as server:
+        options = {**server.token(), "vms": [f"vm-{number:04d}" for number in range(1, count + 1)]}
+
+        def run():
+            server.reset()
+            ended = tool.run("proxmox_start_vms", options)
+            assert not ended.result["changed"] and len(ended.result["guests"]) == count
+            return ended.wall
+
+        seconds = best(7, run)
+        stats = server.stats()
+    yield Row("start of 1000 running guests: requests", 1 + 2 * NODES, stats["requests"], "{:.0f}")
+    yield Row("start of 1000 running guests: s", 0.25, seconds)
+
+
+def size(tool):
+    """The executable as it is shipped."""
+    yield Row("executable: MB", 4, tool.path.stat().st_size / MB)
+
+
+ALL = (size, alone, in_a_playbook, clones, again, start)
