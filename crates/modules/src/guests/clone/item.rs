@@ -76,6 +76,16 @@ impl Item {
     /// Why it may be there although it was not found. A stated VMID that is
     /// free settles the question, as placement is known for every node.
     pub fn doubt(&self, picture: &Picture) -> Option<String> {
+        let resources = &picture.resources;
+        let unseen = resources
+            .named(&self.name)
+            .find(|guest| !resources.is_online(&guest.address.node));
+        if let Some(guest) = unseen {
+            return Some(format!(
+                "it is there as VMID {}, and that node is offline",
+                guest.address
+            ));
+        }
         let blind = picture.blind_spots();
         (self.vmid.is_none() && !blind.is_empty()).then(|| {
             format!(

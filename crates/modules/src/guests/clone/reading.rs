@@ -39,7 +39,10 @@ impl Reading {
             }
             match there {
                 There::No(source) => {
-                    calls.insert(source.address.vmid, source.address.config());
+                    // A source may be one of the wanted VMs, whose pending values count.
+                    calls
+                        .entry(source.address.vmid)
+                        .or_insert_with(|| source.address.config());
                     // `nextid` sees guests that the caller may not see.
                     checks.extend(item.vmid.map(|vmid| {
                         let call = Call::get(path!("cluster", "nextid")).with("vmid", vmid);

@@ -163,6 +163,18 @@ impl Settings {
             put(key, Some(ipconfig(key, value)?));
         }
         for (key, value) in self.config.iter().flatten() {
+            match key.as_str() {
+                "cipassword" => {
+                    return Err(unwantable(key, "is a secret; it has an option of its own"));
+                }
+                "name" => {
+                    return Err(unwantable(
+                        key,
+                        "is the VM's identity, and cannot be changed",
+                    ));
+                }
+                _ => {}
+            }
             let text = match value {
                 Value::Null => Some(String::new()),
                 value => text_of(value),
