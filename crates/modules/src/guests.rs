@@ -2,6 +2,7 @@
 
 pub mod clone;
 pub mod config;
+pub mod order;
 pub mod power;
 pub mod proxmox_clone_vms;
 pub mod proxmox_shutdown_vms;

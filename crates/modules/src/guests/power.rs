@@ -1,33 +1,22 @@
-//! What starting and shutting down have in common: an item for each guest, the
-//! order, the tracks, and the rows of the result.
+//! What starting and shutting down have in common: an item for each guest, its
+//! track, and its row of the result.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use ansible::{Choice, Failure};
+use ansible::Failure;
 use pve::apply::{Applied, TrackEnd};
-use pve::nodes::guest::{Address, Status};
-use pve::plan::{Lost, Probe, Settles, VMID, Verdict};
-use pve::wire::{Startup, text_of};
-use pve::{Call, Cluster, Error, Plan, Step, Track};
+use pve::nodes::guest::{Address, GuestKind, Status};
+use pve::plan::{Lost, Probe, VMID, Verdict};
+use pve::{Cluster, Error, Plan, Step, Track};
 use serde_json::{Map, Value, json};
 
 use super::select::{Chosen, Guest};
-use crate::fault;
 
 /// How long a guest must stand still before a request whose answer was lost
 /// counts as not done.
 const QUIET: Duration = Duration::from_secs(5);
-
-/// In which order guests are started or shut down.
-#[derive(Choice, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
-    /// As they come.
-    None,
-    /// As their configuration's `startup` says.
-    Startup,
-}
 
 /// What is to become of a guest.
 #[derive(Debug)]
@@ -208,12 +197,6 @@ pub fn look(probe: Probe) -> Lost {
     }
 }
 
-/// A pause between one stage and the next.
-pub fn pause(verb: &'static str, done: &'static str, seconds: u32) -> Step {
-    Step::wait(verb, done, Probe::new(Vec::new(), |_| Verdict::Holds(None)))
-        .settles(Settles::After(secs(seconds)))
-}
-
 /// Why a lock keeps a guest from being started or shut down, if one does.
 pub fn held(guest: &Guest, passes: &[&str]) -> Option<String> {
     let lock = guest
@@ -222,65 +205,14 @@ pub fn held(guest: &Guest, passes: &[&str]) -> Option<String> {
         .as_deref()
         .filter(|lock| !passes.contains(lock))?;
     let tool = match guest.address.kind {
-        pve::nodes::guest::GuestKind::Qemu => "qm",
-        pve::nodes::guest::GuestKind::Lxc => "pct",
+        GuestKind::Qemu => "qm",
+        GuestKind::Lxc => "pct",
     };
     Some(format!(
         "it is locked ({lock}): another operation is at work on it. Should that have been cut off, \
          `{tool} unlock {}` on {} takes the lock away",
         guest.address.vmid, guest.address.node
     ))
-}
-
-/// A key of several guests' configurations, asked side by side.
-pub fn configs(
-    cluster: &Cluster,
-    addresses: &[Address],
-) -> Result<BTreeMap<Address, Config>, Failure> {
-    let calls: Vec<Call> = addresses.iter().map(Address::config).collect();
-    addresses
-        .iter()
-        .zip(cluster.get_each(&calls))
-        .map(|(address, answer)| {
-            let data = answer.map_err(|error| {
-                fault::unable(
-                    &format!("read the configuration of the guest `{}`", address.vmid),
-                    &error,
-                )
-            })?;
-            Ok((address.clone(), Config(data)))
-        })
-        .collect()
-}
-
-/// A guest's configuration as the API answers it.
-#[derive(Clone, Debug)]
-pub struct Config(std::sync::Arc<Value>);
-
-impl Config {
-    /// The value of a key.
-    pub fn get(&self, key: &str) -> Option<String> {
-        self.0.get(key).and_then(text_of)
-    }
-
-    /// Its place in the start-up order. The server takes no other text than one
-    /// that can be read; should it ever, the guest has no place.
-    pub fn startup(&self) -> Startup {
-        self.get("startup")
-            .and_then(|startup| startup.parse().ok())
-            .unwrap_or_default()
-    }
-}
-
-/// The stage of each guest, lowest order first; those without an order come last.
-pub fn stages(startups: &BTreeMap<Address, Startup>) -> BTreeMap<Address, u32> {
-    let place = |startup: &Startup| startup.order.unwrap_or(u32::MAX);
-    let places: BTreeSet<u32> = startups.values().map(place).collect();
-    let stage_of: BTreeMap<u32, u32> = places.into_iter().zip(0..).collect();
-    startups
-        .iter()
-        .map(|(address, startup)| (address.clone(), stage_of[&place(startup)]))
-        .collect()
 }
 
 /// `parallel` as the plan takes it.

@@ -14,7 +14,8 @@ use pve::wire::Startup;
 use pve::{Cluster, Plan, Planned, Step};
 use serde_json::{Map, Value, json};
 
-use super::power::{self, Config, Fate, Item, Order, Wish};
+use super::order::{self, Order};
+use super::power::{self, Fate, Item, Wish};
 use super::select::{Chosen, Guest, Selection};
 use crate::connection::Connection;
 use crate::fault;
@@ -92,11 +93,11 @@ impl Job for ShutdownVms {
         let args = task.args;
         power::hold_parallel(args.parallel)?;
         let chosen = args.selection.choose(cluster)?;
-        let configs = power::configs(cluster, &asked(args, &chosen.guests))?;
+        let configs = order::configs(cluster, &asked(args, &chosen.guests))?;
         let server = Server {
             startups: configs
                 .iter()
-                .map(|(address, config)| (address.clone(), Config::startup(config)))
+                .map(|(address, config)| (address.clone(), order::startup(config)))
                 .collect(),
             overrules: overrules(args, cluster, &chosen.guests)?,
             timeout_is_stated: task.context.given("timeout"),
@@ -188,7 +189,7 @@ fn overrules(
 }
 
 fn plan(args: &ShutdownArgs, chosen: Chosen, server: &Server) -> (Plan, Vec<Item>) {
-    let stages = power::stages(&server.startups);
+    let stages = order::stages(&server.startups);
     let last = stages.values().max().copied().unwrap_or_default();
     let stages = stages
         .into_iter()

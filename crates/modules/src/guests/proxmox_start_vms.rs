@@ -12,7 +12,9 @@ use pve::wire::Startup;
 use pve::{Cluster, Plan, Planned, Step};
 use serde_json::{Map, Value, json};
 
-use super::power::{self, Config, Fate, Item, Order, Wish};
+use super::config::Config;
+use super::order::{self, Order};
+use super::power::{self, Fate, Item, Wish};
 use super::select::{Chosen, Guest, Selection};
 use super::wait::{self, Reach, WaitFor};
 use crate::connection::Connection;
@@ -75,7 +77,7 @@ impl Job for StartVms {
         power::hold_parallel(args.parallel)?;
         let chosen = args.selection.choose(cluster)?;
         hold_templates(&chosen.guests)?;
-        let configs = power::configs(cluster, &asked(args, &chosen.guests))?;
+        let configs = order::configs(cluster, &asked(args, &chosen.guests))?;
         let (plan, items) = plan(args, chosen, &configs)?;
         may_ask_agents(args, cluster, &items, &configs)?;
         Ok(Planned::Ready(plan, items))
@@ -156,11 +158,11 @@ fn plan(
     let mut startups: BTreeMap<Address, Startup> = BTreeMap::new();
     if args.order == Order::Startup {
         for guest in chosen.guests.iter().filter(|guest| will_start(guest)) {
-            let startup = configs.get(&guest.address).map(Config::startup);
+            let startup = configs.get(&guest.address).map(order::startup);
             startups.insert(guest.address.clone(), startup.unwrap_or_default());
         }
     }
-    let stages = power::stages(&startups);
+    let stages = order::stages(&startups);
     let last = stages.values().max().copied().unwrap_or_default();
     let mut stuck = Vec::new();
     let mut fates = Vec::new();
@@ -224,7 +226,7 @@ fn fate(
     if starts {
         steps.push(start(guest));
         if up > 0 {
-            steps.push(power::pause(
+            steps.push(order::pause(
                 "wait after the start of",
                 "start-up delay over",
                 up,
@@ -233,7 +235,9 @@ fn fate(
     }
     // Its own status was read a moment ago: what runs is not asked again.
     if starts || args.wait_for != WaitFor::Running {
-        let reach = Reach::of(guest.address.kind, |key| config?.get(key));
+        let reach = Reach::of(guest.address.kind, |key| {
+            config?.get(key).map(str::to_owned)
+        });
         steps.extend(reach.steps(&path, args.wait_for, args.port.unwrap_or_default())?);
     }
     Ok(if steps.is_empty() {
@@ -268,7 +272,10 @@ fn may_ask_agents(
         .map(|item| &item.guest)
         .filter(|guest| {
             let config = configs.get(&guest.address);
-            Reach::of(guest.address.kind, |key| config?.get(key)).needs_agent(args.wait_for)
+            Reach::of(guest.address.kind, |key| {
+                config?.get(key).map(str::to_owned)
+            })
+            .needs_agent(args.wait_for)
         })
         .map(|guest| (guest.label(), Some(guest.address.vmid), guest.pool.clone()))
         .collect();

@@ -37,6 +37,11 @@ const GUESTS: &[(u32, &str, &str, &str, &str, &str)] = &[
 
 /// The cluster; its nodes run this version.
 pub(super) fn cluster(version: &str) -> Cluster {
+    canned(version).cluster()
+}
+
+/// As [`cluster`], for a test that has more to answer.
+pub(super) fn canned(version: &str) -> Canned {
     let mut canned = Canned::new();
     let mut rows = vec![
         json!({"type": "node", "node": "pve1", "status": "online"}),
@@ -87,13 +92,10 @@ pub(super) fn cluster(version: &str) -> Cluster {
             json!({"version": version}),
         );
     }
-    canned
-        .always("GET /cluster/resources", json!(rows))
-        .always(
-            "GET /access/permissions",
-            json!({"/vms": {"VM.GuestAgent.Audit": 1}}),
-        )
-        .cluster()
+    canned.always("GET /cluster/resources", json!(rows)).always(
+        "GET /access/permissions",
+        json!({"/vms": {"VM.GuestAgent.Audit": 1}}),
+    )
 }
 
 /// Options and context of a task that states these.

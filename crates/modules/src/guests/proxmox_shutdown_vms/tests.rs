@@ -1,5 +1,9 @@
 //! Tables over `plan`: what is sent for which guests, and what follows.
 
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use pve::apply::{Control, apply};
 use pve::plan::{Ending, Follow, Settles, Step};
 use pve::texts::Matched;
 use pve::{Call, Plan, Planned};
@@ -7,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{ShutdownArgs, ShutdownVms};
 use crate::guests::power::Item;
-use crate::guests::sample::{cluster, task};
+use crate::guests::sample::{canned, cluster, task};
 use crate::job::{Job, Task};
 
 fn ready(stated: &Value, version: &str) -> (Plan, Vec<Item>) {
@@ -143,4 +147,77 @@ fn the_order_is_the_reverse_of_the_start_up_with_each_guests_own_time() {
         |timeout: u32| format!("POST /nodes/pve1/qemu/103/status/shutdown timeout={timeout}");
     assert_eq!(calls(None)[0], shutdown(90), "its own down");
     assert_eq!(calls(Some(180))[0], shutdown(180), "what is stated");
+}
+
+#[test]
+fn a_shutdown_that_the_server_never_ends_is_followed_too() {
+    const TASK: &str = "UPID:pve1:0001ABCD:00FF00AA:68A1B2C3:qmshutdown:103:root@pam:";
+    let post = "POST /nodes/pve1/qemu/103/status";
+    let cases = [
+        (
+            "fail",
+            "running",
+            "shutdown",
+            true,
+            vec![format!("{post}/shutdown timeout=180")],
+        ),
+        (
+            "leave",
+            "running",
+            "shutdown",
+            false,
+            vec![format!("{post}/shutdown timeout=180")],
+        ),
+        (
+            "stop",
+            "stopped",
+            "stop",
+            false,
+            vec![
+                format!("{post}/shutdown timeout=180"),
+                format!("{post}/stop overrule-shutdown=1"),
+            ],
+        ),
+    ];
+    for (on_timeout, status, method, fails, expected) in cases {
+        let canned = canned("9.2.11")
+            .always(&format!("{post}/shutdown timeout=180"), json!(TASK))
+            .always(
+                &format!("GET /nodes/pve1/tasks/{TASK}/status"),
+                json!({"status": "running"}),
+            );
+        let asked = canned.asked();
+        let cluster = canned.cluster();
+        let (args, context) =
+            task::<ShutdownArgs>(&json!({"vms": ["db"], "on_timeout": on_timeout}));
+        let task = Task {
+            args: &args,
+            context: &context,
+        };
+        let Ok(Planned::Ready(mut plan, items)) = ShutdownVms::plan(&task, &cluster) else {
+            panic!("no plan")
+        };
+        plan.tracks[0].steps[0].limit = Some(Duration::from_millis(100));
+        let control = Control {
+            interrupted: &AtomicBool::new(false),
+            watch: &|_| {},
+        };
+        let applied = apply(cluster.client(), &plan, &control);
+        let report = ShutdownVms::report(&task, items, &plan, Some(&applied), &cluster);
+        let row = &report.returns["guests"][0];
+        assert_eq!(
+            (&row["status"], &row["method"], row["error"].is_string()),
+            (&json!(status), &json!(method), fails),
+            "{on_timeout}"
+        );
+        if fails {
+            assert!(row["error"].to_string().contains(TASK), "{row}");
+        }
+        let asked = asked.lock().unwrap();
+        let writes: Vec<&String> = asked
+            .iter()
+            .filter(|call| call.starts_with("POST"))
+            .collect();
+        assert_eq!(writes, expected.iter().collect::<Vec<_>>(), "{on_timeout}");
+    }
 }
