@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""playbooks/proxmox.yml as a person runs it: a vault's names, tags, and nothing shut down unless asked."""
+"""playbooks/proxmox.yml as a person runs it: a vault's names, tags, nothing shut down unless asked. The README's too."""
 
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 import yaml
@@ -88,8 +89,19 @@ def test_example_inventory_describes_vms_that_can_be_made(playbook, cluster, tmp
     elsewhere = {"proxmox_api_host": f"{cluster.host}:{cluster.port}", "proxmox_ca_path": cluster.ca_path,
                  "vault_proxmox_api_user": f"{cluster.api_user}!{cluster.api_token_id}",
                  "vault_proxmox_api_token_secret": cluster.api_token_secret}
-    inventory = REPOSITORY / "playbooks/inventory.example.yml"
+    inventory = REPOSITORY / "playbooks/inventory/example.yml"
     result = playbook(PLAYBOOK, check=True, environment={"HOME": tmp_path},
                       arguments=["-i", inventory, "-e", json.dumps(elsewhere), "--tags", "proxmox_clone_vms"])
     assert result.rc == 0, result.stdout
     assert [vm["name"] for vm in result.result["vms"]] == ["web-1", "web-2", "web-3"]
+
+
+def test_readme_playbook_makes_its_vms_and_then_nothing_more(playbook, cluster, connection):
+    (text,) = re.findall(r"```yaml\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL)
+    (play,) = yaml.safe_load(text)
+    assert set(play["module_defaults"]["group/ferrox.proxmox.proxmox"]) <= {"api_host", "api_user", "api_token_secret"}
+    play["module_defaults"]["group/ferrox.proxmox.proxmox"] = connection
+    first, second = (playbook(yaml.safe_dump([play])) for _ in range(2))
+    assert first.rc == 0, first.stdout
+    assert {vm["name"]: vm["status"] for vm in first.result["vms"]} == dict.fromkeys(["web-1", "web-2", "db-1"], "running")
+    assert first.result["changed"] and not second.result["changed"]
