@@ -420,11 +420,12 @@ def test_a_link_under_a_modules_name_is_that_module(executable, connection, tmp_
     (tmp_path / program).symlink_to(executable)
     arguments = tmp_path / "arguments"
     arguments.write_text(json.dumps({**connection, **ROLE, "_ansible_never_heard_of": [1]}))
-    done = subprocess.run([tmp_path / program, arguments], env=clean_environment(), capture_output=True, timeout=TIMEOUT)
+    done = subprocess.run([tmp_path / program, arguments], env=clean_environment(), capture_output=True,
+                          timeout=TIMEOUT)
     assert json.loads(done.stdout)["changed"] and done.returncode == 0
 
 
-# --------------------------------------------------------------------------------------------------------------- secrets
+# -------------------------------------------------------------------------------------------------------------- secrets
 
 # What a URL, JSON and YAML would each write otherwise.
 PASSWORD = "p\\ss w=rd&\"ü/+%7E"
@@ -526,4 +527,12 @@ def test_a_run_that_ends_well_shows_no_secret_at_vvvv(playbook, cluster, connect
     run = playbook([task], diff=True, verbosity=4, callback="default")
     assert run.rc == 0 and "changed: [localhost]" in run.stdout
     assert "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER" in run.stdout
+    assert cluster.api_token_secret not in run.stdout + run.stderr
+
+
+def test_an_asynchronous_task_shows_no_secret_at_vvvv(playbook, cluster, connection):
+    # Ansible itself transfers the executable and its arguments then.
+    task = {"ferrox.proxmox.pveum_role": {**connection, **ROLE}, "async": 60, "poll": 1}
+    run = playbook([task], verbosity=4, callback="default")
+    assert run.rc == 0 and "changed: [localhost]" in run.stdout
     assert cluster.api_token_secret not in run.stdout + run.stderr

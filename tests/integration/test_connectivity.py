@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 
 import pytest
@@ -98,13 +99,13 @@ def test_it_asks_little(look, cluster):
 
 @pytest.mark.parametrize("ansible", ANSIBLE)
 def test_a_playbook_can_go_on_after_what_it_found(playbook, connection, ansible):
-    run = playbook(
-        [
-            {"ferrox.proxmox.proxmox_connectivity": {**connection, "min_version": 99, "fail": False}, "register": "way"},
-            {"ansible.builtin.debug": {"msg": "{{ way.checks | rejectattr('ok', 'equalto', true) | map(attribute='name') }}"}},
-        ],
-        ansible=ansible,
-    )
+    look = {**connection, "min_version": 99, "fail": False}
+    failed = "{{ found.checks | rejectattr('ok', 'equalto', true) | map(attribute='name') }}"
+    tasks = [
+        {"ferrox.proxmox.proxmox_connectivity": look, "register": "found"},
+        {"ansible.builtin.debug": {"msg": failed}},
+    ]
+    run = playbook(tasks, ansible=ansible)
     assert run.rc == 0 and not run.results[0]["changed"]
     assert run.result["msg"] == ["min_version"]
 
@@ -206,6 +207,23 @@ def test_an_api_that_comes_up_is_waited_for(executable):
         result = json.loads(process.communicate(timeout=TIMEOUT)[0])
         assert late.stats()["requests"] > 0
     assert result["passed"] and result["version"] == "9.2.11"
+
+
+def test_a_signal_ends_the_wait_with_what_was_found(executable, connection):
+    with socket.create_server(("127.0.0.1", 0)) as hangs_up:
+        options = {**connection, "wait": 3600, "api_host": f"127.0.0.1:{hangs_up.getsockname()[1]}"}
+        process = subprocess.Popen([executable, MODULE, "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                   env=clean_environment())
+        process.stdin.write(json.dumps(options))
+        process.stdin.close()
+        process.stdin = None
+        hangs_up.settimeout(TIMEOUT)
+        # It has come once, found nobody, and comes again: so it waits.
+        for _ in range(2):
+            hangs_up.accept()[0].close()
+        process.terminate()
+        result = json.loads(process.communicate(timeout=TIMEOUT)[0])
+    assert result["failed"] and check(result, "tls")["ok"] is False
 
 
 def test_a_wrong_secret_is_not_waited_for(look, cluster):
