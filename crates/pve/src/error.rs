@@ -45,12 +45,17 @@ pub enum Error {
     TaskFailed(Box<TaskFailure>),
 
     /// Time ran out. A task that is named goes on running.
-    #[error("{what} took longer than {} s{}", .limit.as_secs_f64(), left_running(.upid.as_deref()))]
+    #[error(
+        "{what} took longer than {} s{}{}",
+        .limit.as_secs_f64(), at_last(.last.as_deref()), left_running(.upid.as_deref())
+    )]
     Deadline {
         /// What was being waited for.
         what: String,
         /// The time that was given.
         limit: Duration,
+        /// What last stood against it.
+        last: Option<String>,
         /// The task that is left running.
         upid: Option<Box<Upid>>,
     },
@@ -74,6 +79,10 @@ pub enum Error {
     /// A condition that was waited for cannot come true any more.
     #[error("{0}")]
     Never(String),
+}
+
+fn at_last(last: Option<&str>) -> String {
+    last.map_or_else(String::new, |last| format!("; at last: {last}"))
 }
 
 fn left_running(upid: Option<&Upid>) -> String {
@@ -270,6 +279,21 @@ impl fmt::Display for TaskFailure {
 }
 
 impl Error {
+    /// The same; a deadline also tells what last stood against its end.
+    pub(crate) fn after(self, stood_against: impl fmt::Display) -> Self {
+        match self {
+            Self::Deadline {
+                what, limit, upid, ..
+            } => Self::Deadline {
+                what,
+                limit,
+                last: Some(stood_against.to_string()),
+                upid,
+            },
+            other => other,
+        }
+    }
+
     /// What the text is known to mean: of a refusal, a failed task, or a probe
     /// that speaks for the server.
     pub fn matched(&self) -> Option<Matched> {

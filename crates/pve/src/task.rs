@@ -101,7 +101,14 @@ pub(crate) fn passes(error: &Error) -> bool {
 fn name_task(error: Error, upid: &Upid) -> Error {
     let upid = Some(Box::new(upid.clone()));
     match error {
-        Error::Deadline { what, limit, .. } => Error::Deadline { what, limit, upid },
+        Error::Deadline {
+            what, limit, last, ..
+        } => Error::Deadline {
+            what,
+            limit,
+            last,
+            upid,
+        },
         Error::Interrupted { .. } => Error::Interrupted { upid },
         other => other,
     }

@@ -190,7 +190,7 @@ impl<'a> State<'a> {
                                 pause: spread,
                             },
                         );
-                        own.sleep(spread)?;
+                        own.sleep(spread).map_err(|over| over.after(&error))?;
                         pause = (pause * 2).min(LONGEST_PAUSE);
                     }
                     Again::No => return Err(error),
@@ -247,7 +247,8 @@ impl<'a> State<'a> {
         let call = call.bind(&self.bindings);
         let answer = match self.run.client.transport().send(&call, patience.left()) {
             Err(error) if self.is_perhaps_done(&error, patience) => {
-                if !self.look_up(&step.lost, patience)? {
+                let found = self.look_up(&step.lost, patience);
+                if !found.map_err(|over| over.after(&error))? {
                     self.answer_lost = true;
                     return Err(error);
                 }

@@ -77,6 +77,7 @@ impl<'a> Patience<'a> {
         Error::Deadline {
             what: self.what.to_owned(),
             limit: self.limit,
+            last: None,
             upid: None,
         }
     }
@@ -120,18 +121,27 @@ pub(crate) fn probe(
             .iter()
             .map(|ask| answer(client, ask, bindings, patience))
             .collect();
-        match probe.judge(&answers) {
+        let why = match probe.judge(&answers) {
             Verdict::Holds(value) => return Ok(Looked::Holds(value)),
             Verdict::Never(error) => return Err(error),
-            Verdict::NotYet(_) => absent_since = None,
+            Verdict::NotYet(why) => {
+                absent_since = None;
+                Some(why)
+            }
             Verdict::Absent => {
                 let since = *absent_since.get_or_insert_with(Instant::now);
                 if quiet.is_some_and(|quiet| since.elapsed() >= quiet) {
                     return Ok(Looked::Absent);
                 }
+                None
             }
-        }
-        patience.sleep(task::interval(began.elapsed()))?;
+        };
+        patience
+            .sleep(task::interval(began.elapsed()))
+            .map_err(|error| match why {
+                Some(why) => error.after(why),
+                None => error,
+            })?;
     }
 }
 
