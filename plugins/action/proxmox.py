@@ -90,6 +90,7 @@ class ActionModule(ActionBase):
         if self._task.no_log:
             # Progress names guests, and a task that hides its result hides them too.
             environment['FERROX_PROGRESS'] = 'never'
+        display.vvv(f'run {executable} {module} in place', host=self._play_context.remote_addr)
         arguments = json.dumps({**self._task.args, **self._task_keys(module)}, default=plain).encode()
         with signals_stop_the_task():
             try:

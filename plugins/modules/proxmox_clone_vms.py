@@ -508,7 +508,7 @@ vms:
       description: Whether this task changed it.
       type: bool
     status:
-      description: V(running), V(stopped) or V(paused).
+      description: V(running), V(stopped) or V(paused); null where the VM could not be cloned.
       type: str
     pending:
       description: The keys whose values have an effect after the next boot only.

@@ -175,18 +175,17 @@ EXAMPLES = r"""
       - web-old-1
       - 102
 
-- name: Start what has the tag web, and wait until each can be reached by SSH
+- name: Start what has the tag web, and wait until each has an address
   ferrox.proxmox.proxmox_start_vms:
     tags: web
-    exclude: web-old-2
-    wait_for: port
-    port: 22
+    wait_for: ip
+    timeout: 120
   register: started
 
 - name: Go on with these guests
   ansible.builtin.add_host:
     name: "{{ item.name }}"
-    ansible_host: "{{ item.ip_addresses[0] }}"
+    ansible_host: "{{ item.ip_addresses | first | default(item.name) }}"
     groups: started
   loop: "{{ started.guests }}"
   loop_control:
@@ -217,7 +216,7 @@ guests:
       type: str
       sample: web-1
     node:
-      description: The node it was on.
+      description: The node it is on; the HA manager may have started it on another one.
       type: str
       sample: pve1
     kind:

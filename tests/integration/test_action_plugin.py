@@ -33,6 +33,8 @@ with open({record!r}, "w") as f:
                "environment": dict(os.environ), "pid": os.getpid()}}, f)
 
 def stopped(signum, frame):
+    if given["does"] == "ignore":
+        return
     print(json.dumps({{"failed": True, "changed": True, "msg": "stopped; UPID:pve1:1 goes on"}}))
     sys.exit(0)
 
@@ -44,7 +46,7 @@ if does == "crash":
 if does == "chatter":
     print("this is no JSON")
     sys.exit(3)
-if does == "hang":
+while does in ("hang", "ignore"):
     signal.pause()
 for line in given.get("progress", []):
     print(line, file=sys.stderr, flush=True)
@@ -227,6 +229,13 @@ def test_task_timeout_ends_the_executable_and_keeps_its_last_words(play, stand_i
     run = play({"does": "hang"}, ansible, keywords={"timeout": 3})
     assert run.rc == 2
     assert "timeout of 3 s" in run.result["msg"] and "UPID:pve1:1 goes on" in run.result["msg"]
+    with pytest.raises(ProcessLookupError):
+        os.kill(stand_in()["pid"], 0)
+
+
+def test_executable_that_does_not_end_in_order_is_killed(play, stand_in):
+    run = play({"does": "ignore"}, keywords={"timeout": 2})
+    assert run.rc == 2 and "timed out" in run.result["msg"].lower()
     with pytest.raises(ProcessLookupError):
         os.kill(stand_in()["pid"], 0)
 
