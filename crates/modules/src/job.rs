@@ -3,11 +3,12 @@
 //! Check mode is one `if` here, diff is two fields of the plan: no module can
 //! get them wrong.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ansible::{Args, Context, Diff, Failure, Outcome, Spec};
-use pve::apply::{self, Applied, Control};
-use pve::{Cluster, Plan, Planned};
+use pve::apply::{self, Applied, Control, Trouble};
+use pve::{Cluster, Error, Plan, Planned, Upid};
 use serde_json::{Map, Value, json};
 
 use crate::connection::Connection;
@@ -128,7 +129,7 @@ fn ready<J: Job>(
                 apply::hold(
                     cluster.client(),
                     &until,
-                    &why,
+                    &format!("waiting ({why})"),
                     J::patience(task.args),
                     task.context.interrupted(),
                 )
@@ -178,40 +179,65 @@ fn answer(
     }
 }
 
-/// Why the plan as a whole did not end well, if it did not: the first cause,
-/// and how many share its fate.
+/// Why the plan as a whole did not end well, if it did not: how many share
+/// which fate, the first cause, and what goes on without us.
 fn failure(plan: &Plan, applied: &Applied) -> Option<Failure> {
-    let began = |end: &&pve::apply::TrackEnd| !end.succeeded();
-    let bad = applied.tracks.iter().filter(began).count();
-    if bad == 0 {
+    let troubles = applied.tracks.iter().filter_map(|end| end.trouble.as_ref());
+    let (cut, failed): (Vec<&Trouble>, Vec<&Trouble>) =
+        troubles.partition(|trouble| matches!(trouble.error, Error::Interrupted { .. }));
+    let not_begun = applied.tracks.iter().filter(|end| !end.began).count();
+    let first = failed.first().or(cut.first());
+    if first.is_none() && not_begun == 0 {
         return None;
     }
-    let troubles: Vec<_> = applied
-        .tracks
+    // Where nothing failed, only an interruption keeps tracks from beginning.
+    let interrupted = failed.is_empty() || !cut.is_empty();
+    let mut msg = fates(plan, failed.len(), cut.len(), not_begun);
+    if interrupted {
+        msg = format!("interrupted: {msg}");
+    }
+    let cause = failed.first().map(|first| fault::trouble(first).msg);
+    match cause {
+        Some(cause) if plan.tracks.len() > 1 => msg = format!("{msg}: {cause}"),
+        Some(cause) => msg = cause,
+        None => {}
+    }
+    let running: Vec<&str> = applied.running().map(Upid::as_str).collect();
+    let unnamed: Vec<&str> = running
         .iter()
-        .filter_map(|end| end.trouble.as_ref())
+        .copied()
+        .filter(|upid| !msg.contains(upid))
         .collect();
-    let mut failure = troubles.first().map_or_else(
-        || Failure::new("interrupted before anything was done"),
-        |first| fault::trouble(first),
-    );
-    let running: Vec<&str> = applied.running().map(pve::Upid::as_str).collect();
+    if !unnamed.is_empty() {
+        msg = format!("{msg}; left running: {}", unnamed.join(", "));
+    }
+    let mut failure = Failure::new(msg);
+    failure.details =
+        fault::details(first.map_or(&Error::Interrupted { upid: None }, |trouble| &trouble.error));
     if !running.is_empty() {
         failure.details.insert("running".to_owned(), json!(running));
-    }
-    let all = plan.tracks.len();
-    if all > 1 {
-        let things = plural(plan.tracks[0].thing);
-        failure.msg = format!("{bad} of {all} {things} failed: {}", failure.msg);
-    }
-    if applied.interrupted() {
-        failure.msg = format!("interrupted: {}", failure.msg);
     }
     Some(failure)
 }
 
-fn plural(thing: &str) -> String {
-    format!("{thing}s")
+/// `2 of 20 VMs failed, 1 left unfinished, 5 not begun`.
+fn fates(plan: &Plan, failed: usize, cut: usize, not_begun: usize) -> String {
+    let things: BTreeSet<&str> = plan.tracks.iter().map(|track| track.thing).collect();
+    let things: Vec<String> = things.iter().map(|thing| format!("{thing}s")).collect();
+    let mut of_all = format!(" of {} {}", plan.tracks.len(), things.join(" and "));
+    let mut told = Vec::new();
+    for (count, fate) in [
+        (failed, "failed"),
+        (cut, "left unfinished"),
+        (not_begun, "not begun"),
+    ] {
+        match plan.tracks.as_slice() {
+            _ if count == 0 => {}
+            [track] => told.push(format!("{} `{}` {fate}", track.thing, track.id)),
+            _ => told.push(format!("{count}{} {fate}", std::mem::take(&mut of_all))),
+        }
+    }
+    told.join(", ")
 }
 
 /// Declares a job as a module: its name, its options, its documentation.
@@ -227,3 +253,6 @@ macro_rules! module {
         };
     };
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,73 @@
+//! What holds for every module.
+
+use std::collections::BTreeSet;
+
+use modules::MODULES;
+
+#[test]
+fn modules_stand_in_order_and_once() {
+    let names: Vec<&str> = MODULES.iter().map(|module| module.name).collect();
+    let sorted: Vec<&str> = names
+        .iter()
+        .copied()
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
+    assert_eq!(names, sorted);
+}
+
+#[test]
+fn every_spec_is_sound_and_every_module_has_a_check_mode() {
+    for module in MODULES {
+        let spec = (module.spec)();
+        assert_eq!(spec.problems(), Vec::<String>::new(), "{}", module.name);
+        assert!(spec.supports_check_mode, "{}", module.name);
+    }
+}
+
+#[test]
+fn every_option_is_described_and_secrets_are_known_as_such() {
+    for module in MODULES {
+        for option in (module.spec)().options {
+            let name = format!("{}: {}", module.name, option.name);
+            assert!(
+                option.description.iter().any(|text| !text.is_empty()),
+                "{name}"
+            );
+            let sounds_secret = ["password", "secret", "otp"]
+                .iter()
+                .any(|word| option.name.contains(word));
+            assert!(!sounds_secret || option.no_log == Some(true), "{name}");
+        }
+    }
+}
+
+/// The sections of a module's documentation, by their headings.
+fn section<'a>(documentation: &'a str, heading: &str) -> &'a str {
+    let after = documentation
+        .split_once(&format!("\n{heading}:"))
+        .map_or("", |(_, after)| after);
+    let end = after
+        .match_indices('\n')
+        .find(|(at, _)| after[at + 1..].starts_with(|first: char| first.is_ascii_lowercase()))
+        .map_or(after.len(), |(at, _)| at);
+    &after[..end]
+}
+
+#[test]
+fn every_documentation_has_an_example_and_describes_its_results() {
+    for module in MODULES {
+        let documentation = format!("\n{}", module.documentation);
+        let examples = section(&documentation, "examples");
+        let task = format!("ferrox.proxmox.{}:", module.name);
+        assert!(examples.contains(&task), "{} has no example", module.name);
+        let returns = section(&documentation, "returns");
+        let described = returns.matches("description:").count();
+        let typed = returns.matches("type:").count();
+        assert!(
+            described > 0 && described == typed,
+            "{}: {described} {typed}",
+            module.name
+        );
+    }
+}
