@@ -282,3 +282,76 @@ fn several_named<'a>(
             .join(", "),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::GuestRef;
+    use crate::canned::Canned;
+    use crate::nodes::guest::GuestKind;
+    use serde_json::json;
+
+    const VMS: &[GuestKind] = &[GuestKind::Qemu];
+
+    /// What `/cluster/resources` calls `web` is `old` by now, and 102 has taken its name.
+    fn renamed() -> Canned {
+        Canned::new()
+            .always(
+                "GET /cluster/resources",
+                json!([
+                    {"type": "node", "node": "pve1", "status": "online"},
+                    {"type": "node", "node": "pve2", "status": "offline"},
+                    {"type": "qemu", "node": "pve1", "vmid": 101, "name": "web", "status": "running"},
+                    {"type": "qemu", "node": "pve1", "vmid": 102, "status": "unknown"},
+                ]),
+            )
+            .always(
+                "GET /nodes/pve1/qemu full=1",
+                json!([
+                    {"vmid": 101, "name": "old", "status": "running"},
+                    {"vmid": 102, "name": "web", "status": "running"},
+                    {"vmid": 103, "name": "young", "status": "running"},
+                ]),
+            )
+    }
+
+    #[test]
+    fn a_known_name_costs_no_list_and_a_young_one_is_found_in_them() {
+        let canned = renamed();
+        let asked = canned.asked();
+        let cluster = canned.cluster();
+        let resources = cluster.resources().unwrap();
+        let find = |name: &str| {
+            let found = cluster.locate(&resources, &[GuestRef::from(name)], VMS);
+            found[0]
+                .as_ref()
+                .map(|address| address.vmid)
+                .map_err(ToString::to_string)
+        };
+        assert_eq!(find("web"), Ok(101));
+        assert_eq!(asked.lock().unwrap().len(), 1, "no list");
+        assert_eq!(find("young"), Ok(103));
+        assert_eq!(
+            find("nobody").unwrap_err(),
+            "there is no guest `nobody` on the nodes that are online (offline: pve2) \
+             (a guest without VM.Audit is invisible to root@pam)"
+        );
+        assert_eq!(
+            *asked.lock().unwrap(),
+            ["GET /cluster/resources", "GET /nodes/pve1/qemu full=1"],
+            "and none of an offline node"
+        );
+    }
+
+    #[test]
+    fn live_lists_alone_know_who_bears_a_name_now() {
+        let cluster = renamed().cluster();
+        let resources = cluster.resources().unwrap();
+        let names = [GuestRef::from("web"), GuestRef::from("102")];
+        let vmids: Vec<u32> = cluster
+            .locate_live(&resources, &names, VMS)
+            .into_iter()
+            .map(|address| address.unwrap().vmid)
+            .collect();
+        assert_eq!(vmids, [102, 102]);
+    }
+}

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::call::{Call, Path};
 use crate::error::Error;
-use crate::nodes::guest::{GuestKind, Status, live_from};
+use crate::nodes::guest::{Address, GuestKind, Status, live_from};
+use crate::path;
 use crate::plan::{Ask, Probe, Verdict};
 use crate::task;
 use crate::texts::Matched;
@@ -25,6 +26,41 @@ pub fn running(guest: &Path, value: Option<String>) -> Probe {
         Status::Stopped => Verdict::Absent,
         other => Verdict::NotYet(format!("it is {}", other.as_str())),
     })
+}
+
+/// Holds when a guest that the HA manager starts runs; binds its node. The HA
+/// manager may start it on another node: then its node of old does not know it
+/// any more, and `/cluster/resources` tells where it is.
+pub fn ha_running(address: &Address) -> Probe {
+    let Address { node, vmid, .. } = address.clone();
+    let asks = vec![
+        Ask::Get(address.current()),
+        Ask::Get(Call::get(path!("cluster", "resources"))),
+    ];
+    Probe::new(asks, move |answers| match &answers[0] {
+        Ok(data) => match live_from(data).map(|live| live.status) {
+            Some(Status::Running) => Verdict::Holds(Some(node.clone())),
+            _ => Verdict::NotYet("the HA manager has not started it yet".to_owned()),
+        },
+        Err(error) if error.is_not_found() => match &answers[1] {
+            Ok(rows) => runs_on(rows, vmid).map_or_else(
+                || Verdict::NotYet("the HA manager moves it".to_owned()),
+                |node| Verdict::Holds(Some(node)),
+            ),
+            Err(error) => not_yet(error),
+        },
+        Err(error) => not_yet(error),
+    })
+}
+
+fn runs_on(rows: &Value, vmid: u32) -> Option<String> {
+    let row = rows
+        .as_array()?
+        .iter()
+        .find(|row| row.get("vmid").and_then(Value::as_u64) == Some(u64::from(vmid)))?;
+    (row.get("status")?.as_str()? == "running")
+        .then(|| row.get("node")?.as_str().map(str::to_owned))
+        .flatten()
 }
 
 /// Holds when the guest is stopped. Absent while it runs, so that a lost answer
@@ -224,10 +260,10 @@ fn is_reachable(address: IpAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Which, address, addresses, agent_answers, mac_of, running, stopped};
+    use super::{Which, address, addresses, agent_answers, ha_running, mac_of, running, stopped};
     use crate::call::{Call, Segment};
     use crate::canned::refused;
-    use crate::nodes::guest::GuestKind;
+    use crate::nodes::guest::{Address, GuestKind};
     use crate::path;
     use crate::plan::{Ask, Probe, Verdict};
     use serde_json::{Value, json};
@@ -242,7 +278,7 @@ mod tests {
         json!({"name": name, "hardware-address": mac, "ip-addresses": addresses})
     }
 
-    fn told(rows: Vec<Value>, mac: Option<&str>) -> Vec<String> {
+    fn told(rows: &[Value], mac: Option<&str>) -> Vec<String> {
         addresses(&json!({"result": rows}), mac)
             .iter()
             .map(ToString::to_string)
@@ -263,18 +299,18 @@ mod tests {
             ),
         ];
         assert_eq!(
-            told(rows.clone(), Some(MAC)),
+            told(&rows, Some(MAC)),
             ["192.0.2.7", "2001:db8::7"],
             "the card's own addresses, IPv4 first"
         );
         assert_eq!(
-            told(rows, Some("BC:24:11:FF:FF:FF")),
+            told(&rows, Some("BC:24:11:FF:FF:FF")),
             ["198.51.100.7", "192.0.2.7", "2001:db8::7"],
             "no interface bears the MAC address"
         );
         assert_eq!(
             told(
-                vec![
+                &[
                     interface("eth0", MAC, &["fe80::1"]),
                     interface("eth1", "x", &["192.0.2.9"])
                 ],
@@ -372,6 +408,37 @@ mod tests {
                 ),
             ] {
                 assert!(!waits(probe, status, message), "{message}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_guest_that_the_ha_manager_moved_is_found_where_it_runs() {
+        let probe = ha_running(&Address {
+            node: "pve1".to_owned(),
+            kind: GuestKind::Qemu,
+            vmid: 105,
+        });
+        let gone = || {
+            let message = "Configuration file 'nodes/pve1/qemu-server/105.conf' does not exist";
+            Err(refusal(500, message))
+        };
+        let listed = |status: &str| {
+            Ok(json!([{"vmid": 104, "status": "running", "node": "pve3"},
+                      {"vmid": 105, "status": status, "node": "pve2"}]))
+        };
+        let here = |status: &str| Ok(json!({"vmid": 105, "status": status}));
+        let cases = [
+            (here("running"), listed("stopped"), Some("pve1")),
+            (here("stopped"), listed("running"), None),
+            (gone(), listed("unknown"), None),
+            (gone(), listed("running"), Some("pve2")),
+        ];
+        for (current, resources, node) in cases {
+            match (probe.judge(&[current, resources]), node) {
+                (Verdict::Holds(found), Some(_)) => assert_eq!(found.as_deref(), node),
+                (Verdict::NotYet(_), None) => {}
+                (verdict, node) => panic!("{verdict:?}, not {node:?}"),
             }
         }
     }
