@@ -18,6 +18,9 @@ use super::select::{Chosen, Guest};
 /// counts as not done.
 const QUIET: Duration = Duration::from_secs(5);
 
+/// The name that a guest's node is bound to: the HA manager may start it on another one.
+pub const NODE: &str = "node";
+
 /// What is to become of a guest.
 #[derive(Debug)]
 pub enum Fate {
@@ -97,6 +100,7 @@ impl Wish {
                 track
                     .bindings
                     .insert(VMID, item.guest.address.vmid.to_string());
+                track.bindings.insert(NODE, item.guest.address.node.clone());
                 track.stage = stages.get(&item.guest.address).copied().unwrap_or_default();
                 track.limit = limit;
                 item.track = Some(plan.tracks.len());
@@ -146,11 +150,14 @@ impl Wish {
                 .and_then(|_| cluster.live(&guest.address).ok())
                 .map_or(guest.live.status, |live| live.status)
         };
+        let node = end
+            .and_then(|end| end.bindings.get(NODE))
+            .unwrap_or(&guest.address.node);
         let mut row = Map::new();
         for (key, value) in [
             ("vmid", json!(guest.address.vmid)),
             ("name", json!(guest.live.name)),
-            ("node", json!(guest.address.node)),
+            ("node", json!(node)),
             ("kind", json!(guest.address.kind.as_str())),
             ("status_before", json!(guest.live.status.as_str())),
             ("status", json!(status.as_str())),

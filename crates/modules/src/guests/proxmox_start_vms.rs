@@ -6,15 +6,15 @@ use ansible::{Args, Failure};
 use pve::apply::Applied;
 use pve::nodes::guest::{Address, GuestKind, Status};
 use pve::nodes::reach;
-use pve::plan::{Ending, Follow, Settles};
+use pve::plan::{Bind, Ending, Follow, Settles};
 use pve::texts::Matched;
 use pve::wire::Startup;
-use pve::{Cluster, Plan, Planned, Step};
+use pve::{Cluster, Plan, Planned, Segment, Step, path};
 use serde_json::{Map, Value, json};
 
 use super::config::Config;
 use super::order::{self, Order};
-use super::power::{self, Fate, Item, Wish};
+use super::power::{self, Fate, Item, NODE, Wish};
 use super::select::{Chosen, Guest, Selection};
 use super::wait::{self, Reach, WaitFor};
 use crate::connection::Connection;
@@ -220,7 +220,17 @@ fn fate(
     if let Some(why) = cannot(guest) {
         return Ok(Fate::Cannot(why));
     }
-    let path = guest.address.path();
+    let address = &guest.address;
+    let path = if guest.ha_managed {
+        path!(
+            "nodes",
+            Segment::Bound(NODE),
+            address.kind.as_str(),
+            address.vmid
+        )
+    } else {
+        address.path()
+    };
     let starts = guest.live.status != Status::Running;
     let mut steps = Vec::new();
     if starts {
@@ -254,7 +264,8 @@ fn start(guest: &Guest) -> Step {
         .lost(power::look(reach::running(&path, None)));
     if guest.ha_managed {
         // The task only passes the wish on to the HA manager.
-        step.settles(Settles::Holds(reach::running(&path, None)))
+        step.settles(Settles::Holds(reach::ha_running(&guest.address)))
+            .binds(Bind::Probe { name: NODE })
     } else {
         step
     }

@@ -1,5 +1,10 @@
 //! Tables over `plan`: what is sent for which guests, and when.
 
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
+
+use pve::apply::{Control, apply};
+use pve::canned::refused;
 use pve::plan::{Ending, Settles, Step};
 use pve::texts::Matched;
 use pve::{Plan, Planned};
@@ -7,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{StartArgs, StartVms};
 use crate::guests::power::Item;
-use crate::guests::sample::{cluster, task};
+use crate::guests::sample::{canned, cluster, task};
 use crate::job::{Job, Task};
 
 fn ready(stated: &Value) -> Result<(Plan, Vec<Item>), String> {
@@ -134,4 +139,58 @@ fn somebody_who_was_faster_is_accepted() {
         .map(|(ending, _)| *ending)
         .collect();
     assert_eq!(endings, [Ending::Text(Matched::AlreadyRunning)]);
+}
+
+#[test]
+fn an_ha_managed_guest_that_starts_elsewhere_is_found_there() {
+    const TASK: &str = "UPID:pve2:0001ABCD:00FF00AA:68A1B2C3:hastart:105:root@pam:";
+    let mut times: BTreeMap<String, u32> = BTreeMap::new();
+    let cluster = canned("9.2.11")
+        .always("POST /nodes/pve2/qemu/105/status/start", json!(TASK))
+        .always(
+            &format!("GET /nodes/pve2/tasks/{TASK}/status"),
+            json!({"status": "stopped", "exitstatus": "OK"}),
+        )
+        .always(
+            "GET /nodes/pve1/qemu/105/agent/network-get-interfaces",
+            json!({"result": [{"name": "eth0", "hardware-address": "BC:24:11:00:00:01",
+                               "ip-addresses": [{"ip-address": "192.0.2.105"}]}]}),
+        )
+        // After it was planned, the guest is on pve1.
+        .answering(move |call| {
+            let seen = times.entry(call.to_string()).or_default();
+            *seen += 1;
+            match (call.to_string().as_str(), *seen) {
+                (_, 1) => None,
+                ("GET /cluster/resources", _) => Some(Ok(
+                    json!([{"vmid": 105, "status": "running", "node": "pve1"}]),
+                )),
+                ("GET /nodes/pve2/qemu/105/status/current", _) => {
+                    let message =
+                        "Configuration file 'nodes/pve2/qemu-server/105.conf' does not exist";
+                    Some(Err(refused(call, 500, message)))
+                }
+                _ => None,
+            }
+        })
+        .cluster();
+    let (args, context) = task::<StartArgs>(&json!({"vms": ["ha"], "wait_for": "ip"}));
+    let task = Task {
+        args: &args,
+        context: &context,
+    };
+    let Ok(Planned::Ready(plan, items)) = StartVms::plan(&task, &cluster) else {
+        panic!("no plan")
+    };
+    let control = Control {
+        interrupted: &AtomicBool::new(false),
+        watch: &|_| {},
+    };
+    let applied = apply(cluster.client(), &plan, &control);
+    let report = StartVms::report(&task, items, &plan, Some(&applied), &cluster);
+    let row = &report.returns["guests"][0];
+    assert_eq!(
+        (&row["error"], &row["node"], &row["ip_addresses"]),
+        (&json!(null), &json!("pve1"), &json!(["192.0.2.105"]))
+    );
 }
