@@ -317,8 +317,10 @@ def test_a_port_that_stays_closed_ends_with_the_timeout(start, cluster):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         cluster.patch(guests=[{"vmid": 102, "config": {"ipconfig0": "ip=127.0.0.1/8"}}])
-        result = start(vms=[102], wait_for="port", port=unused.getsockname()[1], timeout=1)
-    assert result["msg"] == "unable to wait for the port of VM `web-old-2`: VM `web-old-2` took longer than 1 s"
+        port = unused.getsockname()[1]
+        result = start(vms=[102], wait_for="port", port=port, timeout=1)
+    assert result["msg"] == ("unable to wait for the port of VM `web-old-2`: VM `web-old-2` took longer than 1 s; "
+                             f"at last: port {port} is closed")
     assert result["changed"]
     assert rows(result)["web-old-2"]["status"] == "running"
 
@@ -379,8 +381,8 @@ def test_an_interruption_names_the_task_that_goes_on(executable, connection, clu
     result = json.loads(process.stdout.read())
     process.wait(30)
     assert result["failed"]
-    assert result["msg"].startswith("interrupted: 2 of 2 guests failed: unable to start guest `web-old-2`: interrupted")
     (upid,) = result["failure"]["running"]
+    assert result["msg"] == f"interrupted: 1 of 2 guests left unfinished, 1 not begun; left running: {upid}"
     assert upid.startswith("UPID:pve2:") and ":qmstart:102:" in upid
     assert upid in rows(result)["web-old-2"]["error"]
     assert rows(result)["mail"]["error"] == "interrupted before its turn came"
