@@ -181,7 +181,8 @@ def test_one_that_fails_does_not_stop_the_others(start, cluster):
     result = start(vms=[102, 103, 201])
     assert result["failed"] and result["changed"]
     assert re.fullmatch(
-        r"1 of 3 guests failed: unable to start guest `web-old-2`: task UPID:pve2:\S+ failed: kvm: no space left",
+        r"1 of 3 VMs and containers failed: unable to start VM `web-old-2`: task UPID:pve2:\S+ failed: "
+        r"kvm: no space left",
         result["msg"])
     assert result["failure"]["kind"] == "task_failed"
     assert result["failure"]["log"][-1] == "TASK ERROR: kvm: no space left"
@@ -382,7 +383,7 @@ def test_an_interruption_names_the_task_that_goes_on(executable, connection, clu
     process.wait(30)
     assert result["failed"]
     (upid,) = result["failure"]["running"]
-    assert result["msg"] == f"interrupted: 1 of 2 guests left unfinished, 1 not begun; left running: {upid}"
+    assert result["msg"] == f"interrupted: 1 of 2 VMs and containers left unfinished, 1 not begun; left running: {upid}"
     assert upid.startswith("UPID:pve2:") and ":qmstart:102:" in upid
     assert upid in rows(result)["web-old-2"]["error"]
     assert rows(result)["mail"]["error"] == "interrupted before its turn came"

@@ -1,7 +1,7 @@
 //! What starting and shutting down have in common: an item for each guest, its
 //! track, and its row of the result.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -70,7 +70,6 @@ impl Wish {
             warnings: chosen.warnings,
             ..Plan::default()
         };
-        let mut kinds = BTreeSet::new();
         let (mut before, mut after) = (Map::new(), Map::new());
         let mut items = Vec::new();
         for (guest, fate) in chosen.guests.into_iter().zip(fates) {
@@ -94,7 +93,6 @@ impl Wish {
                 guest,
             };
             if !steps.is_empty() {
-                kinds.insert(item.guest.address.kind);
                 let mut track =
                     Track::new(item.guest.address.kind.noun(), item.guest.label(), steps);
                 track
@@ -107,11 +105,6 @@ impl Wish {
                 plan.tracks.push(track);
             }
             items.push(item);
-        }
-        if kinds.len() > 1 {
-            for track in &mut plan.tracks {
-                track.thing = "guest";
-            }
         }
         plan.before = Value::Object(before);
         plan.after = Value::Object(after);
