@@ -237,6 +237,14 @@ def test_who_was_started_by_another_meanwhile_is_no_change(start, cluster):
     assert rows(result)["web-old-2"]["status"] == "running"
 
 
+def test_a_lock_that_passes_is_waited_for(start, cluster):
+    cluster.fault(method="POST", path=r".*/102/status/start",
+                  task={"exitstatus": "can't lock file '/var/lock/qemu-server/lock-102.conf' - got timeout"})
+    result = start(vms=[102])
+    assert result["changed"] and not result.get("failed")
+    assert writes(cluster) == ["POST /nodes/pve2/qemu/102/status/start"] * 2
+
+
 def test_a_lost_answer_is_looked_up_and_not_sent_twice(start, cluster):
     cluster.fault(method="POST", path=r".*/102/status/start", drop="after-effect")
     result = start(vms=[102])
@@ -260,6 +268,13 @@ def test_guests_on_an_offline_node_are_a_warning(start, cluster):
     assert result["changed"]
     assert result["warnings"] == ["the node pve3 is offline; its guests are left as they are: 104"]
     assert "stubborn" not in rows(result)
+
+
+def test_a_node_that_has_just_gone_is_a_warning_too(start, cluster):
+    cluster.fault(method="GET", path="/nodes/pve3/qemu", status=595, reason="Connection refused", times=None)
+    result = start(all=True)
+    assert result["changed"] and not result.get("failed")
+    assert result["warnings"] == ["the node pve3 is offline; its guests are left as they are: 104"]
 
 
 @pytest.mark.parametrize("args, message", [
