@@ -5,6 +5,8 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
+# The targets share cargo's folder and take turns anyway.
+.NOTPARALLEL:
 
 VERSION := $(shell sed -n 's/^version: //p' galaxy.yml)
 PLATFORM := $(shell uname -s | tr A-Z a-z)-$(subst arm64,aarch64,$(subst amd64,x86_64,$(shell uname -m)))
@@ -62,7 +64,7 @@ gen: ## Write what follows from the list of modules: stubs, routing, README tabl
 # ---------------------------------------------------------------------------------------------------------- checking
 
 .PHONY: test
-test: lint test-rust test-gen test-integration test-molecule test-demo ## All checks
+test: lint test-rust test-gen test-molecule test-demo test-integration ## All checks
 
 .PHONY: fmt
 fmt: ## Format the code
