@@ -131,16 +131,6 @@ impl Applied {
             .iter()
             .filter_map(|track| track.trouble.as_ref()?.error.running_task())
     }
-
-    /// Whether the run was interrupted before its end.
-    pub fn interrupted(&self) -> bool {
-        self.tracks.iter().any(|track| {
-            matches!(
-                track.trouble.as_ref().map(|trouble| &trouble.error),
-                Some(Error::Interrupted { .. })
-            )
-        })
-    }
 }
 
 /// Carries a plan out. It always ends with an answer for every track.

@@ -48,7 +48,8 @@ impl Client {
         let began = Instant::now();
         let mut again = READ_AGAIN;
         loop {
-            match self.transport.send(call, within) {
+            let left = within.map(|within| within.saturating_sub(began.elapsed()));
+            match self.transport.send(call, left) {
                 Err(Error::Unknown { .. }) if again > 0 && began.elapsed() < READ_AGAIN_WITHIN => {
                     again -= 1;
                 }
@@ -64,4 +65,52 @@ pub(crate) fn decode<T: DeserializeOwned>(call: &Call, data: &Value) -> Result<T
         request: Request::from(call),
         what: error.to_string(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    use serde_json::Value;
+
+    use super::Client;
+    use crate::call::Call;
+    use crate::error::{Error, Request};
+    use crate::path;
+    use crate::transport::Transport;
+
+    /// Loses every answer, and keeps how long each might have taken.
+    #[derive(Default)]
+    struct Losing(Mutex<Vec<Duration>>);
+
+    impl Transport for Losing {
+        fn send(&self, call: &Call, within: Option<Duration>) -> Result<Value, Error> {
+            self.0.lock().unwrap().extend(within);
+            Err(Error::Unknown {
+                request: Request::from(call),
+                cause: "connection reset".to_owned(),
+            })
+        }
+
+        fn user(&self) -> &'static str {
+            "root@pam"
+        }
+
+        fn port_is_open(&self, _address: &str, _port: u16) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn a_read_that_is_repeated_has_only_the_time_that_is_left() {
+        let losing = Arc::new(Losing::default());
+        let client = Client::shared(Arc::clone(&losing) as Arc<dyn Transport>);
+        let within = Duration::from_secs(20);
+        let answer = client.read(&Call::get(path!("version")), Some(within));
+        assert!(matches!(answer, Err(Error::Unknown { .. })));
+        let given = losing.0.lock().unwrap();
+        assert_eq!(given.len(), 3);
+        assert!(given[0] <= within && given[1] < given[0] && given[2] < given[1]);
+    }
 }

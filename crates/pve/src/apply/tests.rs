@@ -400,7 +400,8 @@ fn an_interruption_begins_nothing_more_and_names_what_runs() {
             watch: &|_| {},
         },
     );
-    assert!(applied.interrupted());
+    let trouble = applied.tracks[0].trouble.as_ref().unwrap();
+    assert!(matches!(trouble.error, Error::Interrupted { .. }));
     assert_eq!(applied.running().next().unwrap().as_str(), TASK);
     assert!(!applied.tracks[1].began);
     assert_eq!(
@@ -640,6 +641,25 @@ fn an_answer_binds_a_value_for_the_report() {
     );
     let (applied, _) = carry_out(canned, &one(Track::new("token", "a@pve!t1", vec![step])));
     assert_eq!(applied.tracks[0].bindings["full-tokenid"], "a@pve!t1");
+}
+
+#[test]
+fn a_write_whose_answer_lacks_a_value_is_a_change_all_the_same() {
+    let call = Call::post(path!("access", "users", "a@pve", "token", "t1"));
+    let step = Step::call("create", "created", call).binds(Bind::Answer {
+        name: "value",
+        pointer: "/value",
+    });
+    let (applied, asked) = carry_out(
+        Canned::new(),
+        &one(Track::new("token", "a@pve!t1", vec![step])),
+    );
+    assert_eq!(
+        applied.tracks[0].trouble.as_ref().unwrap().to_string(),
+        "unable to create token `a@pve!t1`: POST /access/users/a@pve/token/t1: unexpected answer: no `/value` in it"
+    );
+    assert!(applied.changed());
+    assert_eq!(asked.len(), 1, "it is not made again");
 }
 
 #[test]

@@ -258,14 +258,10 @@ impl<'a> State<'a> {
             }
             answer => answer?,
         };
-        for bind in &step.binds {
-            if let Bind::Answer { name, pointer } = bind {
-                let value = answer.pointer(pointer).ok_or_else(|| Error::Unexpected {
-                    request: Request::from(&call),
-                    what: format!("no `{pointer}` in it"),
-                })?;
-                self.bindings.insert(name, plain(value));
-            }
+        if let Err(error) = self.bind_answer(step, &call, &answer) {
+            // The write took effect, whatever its answer lacks.
+            self.end(step, upid(&answer));
+            return Err(error);
         }
         match (&step.settles, upid(&answer)) {
             (Settles::TaskEnds | Settles::Holds(_), Some(upid)) => {
@@ -288,6 +284,19 @@ impl<'a> State<'a> {
             (_, upid) => self.end(step, upid),
         }
         self.settle(step, patience)
+    }
+
+    fn bind_answer(&mut self, step: &Step, call: &Call, answer: &Value) -> Result<(), Error> {
+        for bind in &step.binds {
+            if let Bind::Answer { name, pointer } = bind {
+                let value = answer.pointer(pointer).ok_or_else(|| Error::Unexpected {
+                    request: Request::from(call),
+                    what: format!("no `{pointer}` in it"),
+                })?;
+                self.bindings.insert(name, plain(value));
+            }
+        }
+        Ok(())
     }
 
     fn end(&mut self, step: &Step, upid: Option<Upid>) {
