@@ -28,7 +28,8 @@ attributes:
 options:
   api_host:
     description:
-      - "The host of the Proxmox VE API: V(host), V(host:port), V([v6]:port), or several of them with commas in between. The next one is tried where one cannot be reached."
+      - "The host of the Proxmox VE API: V(host), V(host:port), V([v6]:port), or several of them with commas
+        in between. The next one is tried where one cannot be reached."
       - Where it is not stated, the environment variable E(PROXMOX_HOST) stands in.
     type: str
   api_port:
@@ -64,7 +65,8 @@ options:
     type: str
   ca_path:
     description:
-      - A file, or a directory, of certificates in PEM form that are trusted in place of the system's. On a node, V(/etc/pve/pve-root-ca.pem) is the certificate to copy.
+      - A file, or a directory, of certificates in PEM form that are trusted in place of the system's. On a
+        node, V(/etc/pve/pve-root-ca.pem) is the certificate to copy.
       - Where it is not stated, the environment variable E(PROXMOX_CA_PATH) stands in.
     type: path
   validate_certs:
@@ -75,12 +77,14 @@ options:
     default: true
   api_fingerprint:
     description:
-      - The SHA-256 fingerprint of the server's certificate, colons optional. That certificate is trusted whoever signed it.
+      - The SHA-256 fingerprint of the server's certificate, colons optional. That certificate is trusted
+        whoever signed it.
       - Where it is not stated, the environment variable E(PROXMOX_FINGERPRINT) stands in.
     type: str
   api_timeout:
     description:
-      - How many seconds the answer to one read may take. A write is given 35 seconds at least, as the server's own proxy waits for 30.
+      - How many seconds the answer to one read may take. A write is given 35 seconds at least, as the
+        server's own proxy waits for 30.
       - Where it is not stated, the environment variable E(PROXMOX_API_TIMEOUT) stands in.
     type: int
     default: 35
@@ -98,15 +102,18 @@ options:
         required: true
       vmid:
         description:
-          - The VMID. With it, name and VMID must both fit a VM that is there. Without it a free one is allocated.
+          - The VMID. With it, name and VMID must both fit a VM that is there. Without it a free one is
+            allocated.
         type: int
       template:
         description:
-          - "The template or VM to clone: a name or a VMID. Of several templates with one name, that on the target node is taken. Needed only for a VM that is not there yet."
+          - "The template or VM to clone: a name or a VMID. Of several templates with one name, that on the
+            target node is taken. Needed only for a VM that is not there yet."
         type: str
       node:
         description:
-          - The node that the VM is made on. By default the template's own. A VM that is there already stays where it is.
+          - The node that the VM is made on. By default the template's own. A VM that is there already stays
+            where it is.
         type: str
       vmid_range:
         description:
@@ -114,7 +121,8 @@ options:
         type: str
       clone_type:
         description:
-          - Whether the disks share the template's base (V(linked)) or are copied (V(full)). V(auto), which is the default, links clones of templates and copies other VMs.
+          - Whether the disks share the template's base (V(linked)) or are copied (V(full)). V(auto), which is
+            the default, links clones of templates and copies other VMs.
         type: str
         choices:
           - auto
@@ -179,11 +187,14 @@ options:
         type: str
       net:
         description:
-          - "Network cards by key, V(net0) and so on: a property string, or a dictionary with C(model), C(bridge), C(vlan), C(mac), C(firewall), C(rate), C(mtu) and the API's other keys. What is not stated is kept, the MAC above all."
+          - "Network cards by key, V(net0) and so on: a property string, or a dictionary with C(model),
+            C(bridge), C(vlan), C(mac), C(firewall), C(rate), C(mtu) and the API's other keys. What is not
+            stated is kept, the MAC above all."
         type: dict
       disks:
         description:
-          - Disks by key, V(scsi0) and so on, with their C(size), such as V(40G). They only grow; a smaller size fails before anything is done.
+          - Disks by key, V(scsi0) and so on, with their C(size), such as V(40G). They only grow; a smaller
+            size fails before anything is done.
         type: dict
       ciuser:
         description:
@@ -191,15 +202,18 @@ options:
         type: str
       cipassword:
         description:
-          - That user's password. It is compared with the stored hash, so that it is written only when it differs.
+          - That user's password. It is compared with the stored hash, so that it is written only when it
+            differs.
         type: str
       sshkeys:
         description:
-          - "That user's SSH public keys: a list, or a text with one on each line. They replace those that are there."
+          - "That user's SSH public keys: a list, or a text with one on each line. They replace those that are
+            there."
         type: raw
       ipconfig:
         description:
-          - IP configurations by key, V(ipconfig0) and so on, such as V(ip=dhcp) or V(ip=192.0.2.10/24,gw=192.0.2.1).
+          - IP configurations by key, V(ipconfig0) and so on, such as V(ip=dhcp) or
+            V(ip=192.0.2.10/24,gw=192.0.2.1).
         type: dict
       nameservers:
         description:
@@ -225,14 +239,17 @@ options:
         type: dict
       state:
         description:
-          - Whether the VM is just there, or runs. V(present), the default, leaves a VM running or stopped as it is.
+          - Whether the VM is just there, or runs. V(present), the default, leaves a VM running or stopped as
+            it is.
         type: str
         choices:
           - present
           - started
       wait_for:
         description:
-          - "What to wait for once the VM has been told to start: nothing (the default), that it runs, that its guest agent answers, that it has an address, that its port O(vms[].port) is open. With a static O(vms[].ipconfig), address and port need no guest agent."
+          - "What to wait for once the VM has been told to start: nothing (the default), that it runs, that
+            its guest agent answers, that it has an address, that its port O(vms[].port) is open. With a
+            static O(vms[].ipconfig), address and port need no guest agent."
         type: str
         choices:
           - none
@@ -246,16 +263,19 @@ options:
         type: int
   defaults:
     description:
-      - What holds for every VM that does not state it itself. C(net), C(disks), C(ipconfig) and C(config) merge by key; lists replace.
+      - What holds for every VM that does not state it itself. C(net), C(disks), C(ipconfig) and C(config)
+        merge by key; lists replace.
     type: dict
     suboptions:
       template:
         description:
-          - "The template or VM to clone: a name or a VMID. Of several templates with one name, that on the target node is taken. Needed only for a VM that is not there yet."
+          - "The template or VM to clone: a name or a VMID. Of several templates with one name, that on the
+            target node is taken. Needed only for a VM that is not there yet."
         type: str
       node:
         description:
-          - The node that the VM is made on. By default the template's own. A VM that is there already stays where it is.
+          - The node that the VM is made on. By default the template's own. A VM that is there already stays
+            where it is.
         type: str
       vmid_range:
         description:
@@ -263,7 +283,8 @@ options:
         type: str
       clone_type:
         description:
-          - Whether the disks share the template's base (V(linked)) or are copied (V(full)). V(auto), which is the default, links clones of templates and copies other VMs.
+          - Whether the disks share the template's base (V(linked)) or are copied (V(full)). V(auto), which is
+            the default, links clones of templates and copies other VMs.
         type: str
         choices:
           - auto
@@ -328,11 +349,14 @@ options:
         type: str
       net:
         description:
-          - "Network cards by key, V(net0) and so on: a property string, or a dictionary with C(model), C(bridge), C(vlan), C(mac), C(firewall), C(rate), C(mtu) and the API's other keys. What is not stated is kept, the MAC above all."
+          - "Network cards by key, V(net0) and so on: a property string, or a dictionary with C(model),
+            C(bridge), C(vlan), C(mac), C(firewall), C(rate), C(mtu) and the API's other keys. What is not
+            stated is kept, the MAC above all."
         type: dict
       disks:
         description:
-          - Disks by key, V(scsi0) and so on, with their C(size), such as V(40G). They only grow; a smaller size fails before anything is done.
+          - Disks by key, V(scsi0) and so on, with their C(size), such as V(40G). They only grow; a smaller
+            size fails before anything is done.
         type: dict
       ciuser:
         description:
@@ -340,15 +364,18 @@ options:
         type: str
       cipassword:
         description:
-          - That user's password. It is compared with the stored hash, so that it is written only when it differs.
+          - That user's password. It is compared with the stored hash, so that it is written only when it
+            differs.
         type: str
       sshkeys:
         description:
-          - "That user's SSH public keys: a list, or a text with one on each line. They replace those that are there."
+          - "That user's SSH public keys: a list, or a text with one on each line. They replace those that are
+            there."
         type: raw
       ipconfig:
         description:
-          - IP configurations by key, V(ipconfig0) and so on, such as V(ip=dhcp) or V(ip=192.0.2.10/24,gw=192.0.2.1).
+          - IP configurations by key, V(ipconfig0) and so on, such as V(ip=dhcp) or
+            V(ip=192.0.2.10/24,gw=192.0.2.1).
         type: dict
       nameservers:
         description:
@@ -374,14 +401,17 @@ options:
         type: dict
       state:
         description:
-          - Whether the VM is just there, or runs. V(present), the default, leaves a VM running or stopped as it is.
+          - Whether the VM is just there, or runs. V(present), the default, leaves a VM running or stopped as
+            it is.
         type: str
         choices:
           - present
           - started
       wait_for:
         description:
-          - "What to wait for once the VM has been told to start: nothing (the default), that it runs, that its guest agent answers, that it has an address, that its port O(vms[].port) is open. With a static O(vms[].ipconfig), address and port need no guest agent."
+          - "What to wait for once the VM has been told to start: nothing (the default), that it runs, that
+            its guest agent answers, that it has an address, that its port O(vms[].port) is open. With a
+            static O(vms[].ipconfig), address and port need no guest agent."
         type: str
         choices:
           - none
@@ -400,7 +430,8 @@ options:
     default: 4
   timeout:
     description:
-      - How many seconds each VM may take, from its clone to the end of its wait. A task that takes longer is left running and named.
+      - How many seconds each VM may take, from its clone to the end of its wait. A task that takes longer is
+        left running and named.
     type: int
     default: 1800
   on_error:
@@ -413,7 +444,8 @@ options:
       - stop
   on_pending:
     description:
-      - "What is done about values that a running VM takes over only at its next boot: a warning, or a reboot of that VM."
+      - "What is done about values that a running VM takes over only at its next boot: a warning, or a reboot
+        of that VM."
     type: str
     default: warn
     choices:

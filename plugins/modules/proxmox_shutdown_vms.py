@@ -26,7 +26,8 @@ attributes:
 options:
   api_host:
     description:
-      - "The host of the Proxmox VE API: V(host), V(host:port), V([v6]:port), or several of them with commas in between. The next one is tried where one cannot be reached."
+      - "The host of the Proxmox VE API: V(host), V(host:port), V([v6]:port), or several of them with commas
+        in between. The next one is tried where one cannot be reached."
       - Where it is not stated, the environment variable E(PROXMOX_HOST) stands in.
     type: str
   api_port:
@@ -62,7 +63,8 @@ options:
     type: str
   ca_path:
     description:
-      - A file, or a directory, of certificates in PEM form that are trusted in place of the system's. On a node, V(/etc/pve/pve-root-ca.pem) is the certificate to copy.
+      - A file, or a directory, of certificates in PEM form that are trusted in place of the system's. On a
+        node, V(/etc/pve/pve-root-ca.pem) is the certificate to copy.
       - Where it is not stated, the environment variable E(PROXMOX_CA_PATH) stands in.
     type: path
   validate_certs:
@@ -73,12 +75,14 @@ options:
     default: true
   api_fingerprint:
     description:
-      - The SHA-256 fingerprint of the server's certificate, colons optional. That certificate is trusted whoever signed it.
+      - The SHA-256 fingerprint of the server's certificate, colons optional. That certificate is trusted
+        whoever signed it.
       - Where it is not stated, the environment variable E(PROXMOX_FINGERPRINT) stands in.
     type: str
   api_timeout:
     description:
-      - How many seconds the answer to one read may take. A write is given 35 seconds at least, as the server's own proxy waits for 30.
+      - How many seconds the answer to one read may take. A write is given 35 seconds at least, as the
+        server's own proxy waits for 30.
       - Where it is not stated, the environment variable E(PROXMOX_API_TIMEOUT) stands in.
     type: int
     default: 35
@@ -120,12 +124,15 @@ options:
       - lxc
   timeout:
     description:
-      - How many seconds each guest is given to shut down. The time in which it waits for its turn does not count. With O(order=startup) a guest's own C(down) comes before the default, but not before a value that is stated here.
+      - How many seconds each guest is given to shut down. The time in which it waits for its turn does not
+        count. With O(order=startup) a guest's own C(down) comes before the default, but not before a value
+        that is stated here.
     type: int
     default: 180
   on_timeout:
     description:
-      - "What follows when a guest has not shut down in that time: V(fail) fails, V(stop) stops it the hard way as if its power were cut, V(leave) leaves it running and warns."
+      - "What follows when a guest has not shut down in that time: V(fail) fails, V(stop) stops it the hard
+        way as if its power were cut, V(leave) leaves it running and warns."
       - A paused VM cannot shut down, so the same follows at once.
     type: str
     default: fail
@@ -135,7 +142,8 @@ options:
       - leave
   order:
     description:
-      - "V(startup) shuts guests down in the reverse of the order of C(startup) in their configurations: those without an order first, then those with a higher C(order) before those with a lower one."
+      - "V(startup) shuts guests down in the reverse of the order of C(startup) in their configurations: those
+        without an order first, then those with a higher C(order) before those with a lower one."
     type: str
     default: none
     choices:

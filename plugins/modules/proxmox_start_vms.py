@@ -26,7 +26,8 @@ attributes:
 options:
   api_host:
     description:
-      - "The host of the Proxmox VE API: V(host), V(host:port), V([v6]:port), or several of them with commas in between. The next one is tried where one cannot be reached."
+      - "The host of the Proxmox VE API: V(host), V(host:port), V([v6]:port), or several of them with commas
+        in between. The next one is tried where one cannot be reached."
       - Where it is not stated, the environment variable E(PROXMOX_HOST) stands in.
     type: str
   api_port:
@@ -62,7 +63,8 @@ options:
     type: str
   ca_path:
     description:
-      - A file, or a directory, of certificates in PEM form that are trusted in place of the system's. On a node, V(/etc/pve/pve-root-ca.pem) is the certificate to copy.
+      - A file, or a directory, of certificates in PEM form that are trusted in place of the system's. On a
+        node, V(/etc/pve/pve-root-ca.pem) is the certificate to copy.
       - Where it is not stated, the environment variable E(PROXMOX_CA_PATH) stands in.
     type: path
   validate_certs:
@@ -73,12 +75,14 @@ options:
     default: true
   api_fingerprint:
     description:
-      - The SHA-256 fingerprint of the server's certificate, colons optional. That certificate is trusted whoever signed it.
+      - The SHA-256 fingerprint of the server's certificate, colons optional. That certificate is trusted
+        whoever signed it.
       - Where it is not stated, the environment variable E(PROXMOX_FINGERPRINT) stands in.
     type: str
   api_timeout:
     description:
-      - How many seconds the answer to one read may take. A write is given 35 seconds at least, as the server's own proxy waits for 30.
+      - How many seconds the answer to one read may take. A write is given 35 seconds at least, as the
+        server's own proxy waits for 30.
       - Where it is not stated, the environment variable E(PROXMOX_API_TIMEOUT) stands in.
     type: int
     default: 35
@@ -120,8 +124,12 @@ options:
       - lxc
   wait_for:
     description:
-      - "How far each guest must have come: V(none) waits for the end of its start, V(running) also holds that it runs then, V(agent) waits for its guest agent, V(ip) for an address, V(port) for a TCP port that takes connections from where the module runs."
-      - "Guests that run already are waited for too. V(ip) and V(port) take a static address from C(ipconfigN) where there is one, and otherwise ask the guest agent. Containers need no agent: they tell their addresses themselves, and V(agent) is V(running) for them."
+      - "How far each guest must have come: V(none) waits for the end of its start, V(running) also holds that
+        it runs then, V(agent) waits for its guest agent, V(ip) for an address, V(port) for a TCP port that
+        takes connections from where the module runs."
+      - "Guests that run already are waited for too. V(ip) and V(port) take a static address from C(ipconfigN)
+        where there is one, and otherwise ask the guest agent. Containers need no agent: they tell their
+        addresses themselves, and V(agent) is V(running) for them."
     type: str
     default: none
     choices:
@@ -136,12 +144,15 @@ options:
     type: int
   timeout:
     description:
-      - How many seconds each guest may take, from its start to what O(wait_for) says. The time in which it waits for its turn does not count.
+      - How many seconds each guest may take, from its start to what O(wait_for) says. The time in which it
+        waits for its turn does not count.
     type: int
     default: 300
   order:
     description:
-      - "V(startup) starts guests in the order of C(startup) in their configurations: those with a lower C(order) first, guests of the same order side by side, those without an order last. The next ones wait until C(up) seconds have passed."
+      - "V(startup) starts guests in the order of C(startup) in their configurations: those with a lower
+        C(order) first, guests of the same order side by side, those without an order last. The next ones wait
+        until C(up) seconds have passed."
     type: str
     default: none
     choices:

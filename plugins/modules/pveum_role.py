@@ -25,7 +25,8 @@ attributes:
 options:
   api_host:
     description:
-      - "The host of the Proxmox VE API: V(host), V(host:port), V([v6]:port), or several of them with commas in between. The next one is tried where one cannot be reached."
+      - "The host of the Proxmox VE API: V(host), V(host:port), V([v6]:port), or several of them with commas
+        in between. The next one is tried where one cannot be reached."
       - Where it is not stated, the environment variable E(PROXMOX_HOST) stands in.
     type: str
   api_port:
@@ -61,7 +62,8 @@ options:
     type: str
   ca_path:
     description:
-      - A file, or a directory, of certificates in PEM form that are trusted in place of the system's. On a node, V(/etc/pve/pve-root-ca.pem) is the certificate to copy.
+      - A file, or a directory, of certificates in PEM form that are trusted in place of the system's. On a
+        node, V(/etc/pve/pve-root-ca.pem) is the certificate to copy.
       - Where it is not stated, the environment variable E(PROXMOX_CA_PATH) stands in.
     type: path
   validate_certs:
@@ -72,12 +74,14 @@ options:
     default: true
   api_fingerprint:
     description:
-      - The SHA-256 fingerprint of the server's certificate, colons optional. That certificate is trusted whoever signed it.
+      - The SHA-256 fingerprint of the server's certificate, colons optional. That certificate is trusted
+        whoever signed it.
       - Where it is not stated, the environment variable E(PROXMOX_FINGERPRINT) stands in.
     type: str
   api_timeout:
     description:
-      - How many seconds the answer to one read may take. A write is given 35 seconds at least, as the server's own proxy waits for 30.
+      - How many seconds the answer to one read may take. A write is given 35 seconds at least, as the
+        server's own proxy waits for 30.
       - Where it is not stated, the environment variable E(PROXMOX_API_TIMEOUT) stands in.
     type: int
     default: 35
@@ -90,7 +94,9 @@ options:
       - roleid
   privs:
     description:
-      - "The role's privileges: a list, or a text with commas or blanks in between, as V(pveum) takes it. They replace those that the role has, unless O(append=true). An empty list empties the role; without this option the privileges of an existing role stay as they are."
+      - "The role's privileges: a list, or a text with commas or blanks in between, as V(pveum) takes it. They
+        replace those that the role has, unless O(append=true). An empty list empties the role; without this
+        option the privileges of an existing role stay as they are."
     type: list
     elements: str
   append:

@@ -3,6 +3,9 @@
 
 use serde_json::Value;
 
+/// How long a line may be, a key before it not counted.
+const WIDTH: usize = 110;
+
 /// What is written. Dictionaries keep the order in which they were made.
 #[derive(Clone, Debug)]
 pub(crate) enum Yaml {
@@ -37,7 +40,7 @@ impl Yaml {
                     if value.is_block() {
                         format!("{margin}{key}:\n{}", value.to_text(indent + 2))
                     } else {
-                        format!("{margin}{key}: {}", value.to_text(0))
+                        format!("{margin}{key}: {}", value.to_text(indent + 2).trim_start())
                     }
                 });
                 lines.collect()
@@ -50,7 +53,7 @@ impl Yaml {
             }
             Self::Map(_) => format!("{margin}{{}}\n"),
             Self::List(_) => format!("{margin}[]\n"),
-            Self::Flow(Value::String(text)) => format!("{margin}{}\n", scalar(text)),
+            Self::Flow(Value::String(text)) => folded(&scalar(text), indent),
             Self::Flow(value) => format!("{margin}{value}\n"),
         }
     }
@@ -62,6 +65,32 @@ impl Yaml {
             Self::Map(entries) => !entries.is_empty(),
         }
     }
+}
+
+/// A scalar on as many lines as it needs. YAML reads the end of a line within
+/// one, plain or quoted, as a blank.
+fn folded(scalar: &str, indent: usize) -> String {
+    let margin = " ".repeat(indent);
+    let mut lines = vec![margin.clone()];
+    // Blanks in a row would not come back as they were.
+    let words = if scalar.contains("  ") {
+        vec![scalar]
+    } else {
+        scalar.split(' ').collect()
+    };
+    for word in words {
+        let Some(line) = lines.last_mut() else {
+            continue;
+        };
+        let is_empty = *line == margin;
+        if !is_empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
+            lines.push(format!("{margin}{word}"));
+        } else {
+            line.push_str(if is_empty { "" } else { " " });
+            line.push_str(word);
+        }
+    }
+    lines.join("\n") + "\n"
 }
 
 /// A text: as it is where YAML would read back the same text, else quoted.
@@ -136,6 +165,27 @@ mod tests {
         ] {
             assert_eq!(scalar(quoted), json!(quoted).to_string());
         }
+    }
+
+    #[test]
+    fn long_text_goes_on_below_its_beginning() {
+        let long = "word ".repeat(40);
+        let value = Yaml::Map(vec![
+            ("plain".into(), Yaml::texts([long.trim()])),
+            ("quoted".into(), format!("a: {}", long.trim()).into()),
+        ]);
+        let text = value.to_text(2);
+        assert!(text.lines().all(|line| line.len() <= 120), "{text}");
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 5, "{text}");
+        assert!(
+            lines[1].starts_with("    - word") && lines[2].starts_with("      word"),
+            "{text}"
+        );
+        assert!(
+            lines[3].starts_with("  quoted: \"a: word") && lines[4].starts_with("    word"),
+            "{text}"
+        );
     }
 
     #[test]
