@@ -180,7 +180,8 @@ pub fn change(have: &Config, wanted: &Wanted, password: Compared) -> Result<Chan
             Want::Text(text) => {
                 let had = have.get(key);
                 let text = merged(key, had, text)?;
-                if holds(key, had, &text) {
+                // A key that is not there cannot go, whatever its default is.
+                if holds(key, had, &text) || (had.is_none() && text.is_empty()) {
                     continue;
                 }
                 change
@@ -297,7 +298,7 @@ mod tests {
                 vec![("description", ""), ("tags", "")],
                 "PUT /vm/config delete=description,tags",
             ),
-            (vec![("ciuser", "")], ""),
+            (vec![("ciuser", ""), ("hotplug", "")], ""),
         ] {
             assert_eq!(call(&have, &pairs), expected, "{pairs:?}");
         }
