@@ -50,6 +50,23 @@ def refused(clone, cluster):
         ([{"name": "web-1", "disks": {"scsi0": {"sise": "4G"}}}], "VM `web-1`: scsi0: has no size, such as 40G"),
         ([{"name": "web-1", "net": {"eth0": "virtio"}}],
          "VM `web-1`: eth0: is no network card: name it net0, net1, …"),
+        (
+            [{"name": "web-1", "disks": {"scsi0": {"size": 40}}}],
+            "VM `web-1`: scsi0: `40` is a number of bytes; give a unit, such as 40G",
+        ),
+        (
+            [{"name": "web-1", "disks": {"scsi0": {"size": "+10G"}}}],
+            "VM `web-1`: scsi0: `+10G` is not a size: expected a number with K, M, G or T after it, such as 40G",
+        ),
+        (
+            [{"name": "web-1", "sshkeys": "nonsense"}],
+            "VM `web-1`: sshkeys: `nonsense` is not an SSH public key: expected a line such as "
+            "`ssh-ed25519 AAAA… comment`",
+        ),
+        (
+            [{"name": "web-1", "config": {"cipassword": "correct horse"}}],
+            "VM `web-1`: cipassword: is a secret; it has an option of its own",
+        ),
     ],
 )
 def test_what_the_options_alone_show_is_told_before_anything_is_asked(refused, cluster, vms, why):

@@ -194,6 +194,21 @@ def test_the_seed_case_role_is_enough(clone, cluster):
     assert only(cluster, "web-1")["status"] == "running"
 
 
+def test_a_caller_with_rights_on_a_pool_alone_can_do_it_all(clone, cluster):
+    cluster.patch(
+        users={"pool@pve": {"tokens": {"mms": {"secret": cluster.api_token_secret, "privsep": 0}}}},
+        roles={"Source": "VM.Clone VM.Audit", "Space": "Datastore.AllocateSpace Datastore.Audit", "Net": "SDN.Use"},
+        acl=[{"path": path, "ugid": "pool@pve", "roleid": role} for path, role in (
+            ("/pool/lab", "PVEVMAdmin"), ("/vms/9000", "Source"), ("/storage/ceph", "Space"),
+            ("/sdn/zones/localnetwork/vmbr0", "Net"))],
+    )
+    settings = {"template": "debian-13", "pool": "lab", "cores": 4, "disks": {"scsi0": {"size": "8G"}},
+                "state": "started", "wait_for": "ip", "api_user": "pool@pve"}
+    result = clone("a", "b", **settings)
+    assert not result.get("failed") and all(row["ip_addresses"] for row in result["vms"])
+    assert not clone("a", "b", **settings)["changed"]
+
+
 # -------------------------------------------------------------------------------------------------- hanging servers
 
 

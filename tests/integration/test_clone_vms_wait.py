@@ -141,6 +141,21 @@ def test_on_8_the_privilege_is_vm_monitor(ferrox):
         assert eight.schema_violations() == []
 
 
+def test_a_vm_of_the_ha_manager_is_started_when_it_runs(clone, cluster):
+    cluster.control("POST", "/time-scale", {"time_scale": 0.02})
+    cluster.patch(guests=[{"vmid": 105, "status": "stopped", "ha": "stopped"}])
+    result = clone({"name": "ha-app", "state": "started"})
+    assert not result.get("failed") and rows(result)["ha-app"]["status"] == "running"
+    assert cluster.guest(105)["status"] == "running"
+
+
+def test_a_paused_vm_is_neither_resumed_nor_started(clone, cluster):
+    cluster.patch(guests=[{"vmid": 100, "qmpstatus": "paused"}])
+    result = clone({"name": "gateway", "state": "started", "wait_for": "agent"})
+    assert not result["changed"] and rows(result)["gateway"]["status"] == "paused"
+    assert result["warnings"] == ["gateway (100) is paused: it is neither resumed nor started"]
+
+
 # -------------------------------------------------------------------------------------------- values that wait for a boot
 
 

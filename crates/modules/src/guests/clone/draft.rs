@@ -181,11 +181,8 @@ impl<'a> Draft<'a> {
             after.insert(disk, json!({"size": to.to_string()}));
             steps.push(step);
         }
-        let pool = self
-            .picture
-            .resources
-            .guest(vmid)
-            .and_then(|guest| guest.pool.clone());
+        let guest = self.picture.resources.guest(vmid);
+        let pool = guest.and_then(|guest| guest.pool.clone());
         if let Some(wanted) = item
             .settings
             .pool
@@ -207,6 +204,10 @@ impl<'a> Draft<'a> {
             before.insert("status".to_owned(), json!("stopped"));
             after.insert("status".to_owned(), json!("running"));
             steps.push(steps::start(&vm));
+            // The task of a VM that the HA manager manages only asks for the start.
+            if live.ha_managed || guest.is_some_and(|guest| guest.ha_managed) {
+                steps.push(Step::wait("wait for", "running", reach::running(&vm, None)));
+            }
         }
         let runs = live.status == Status::Running;
         let reboots = runs && self.options.on_pending == OnPending::Reboot;

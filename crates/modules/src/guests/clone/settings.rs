@@ -290,6 +290,10 @@ fn disk_size(key: &str, value: &Value) -> Result<Size, Unwantable> {
         value => text_of(value),
     };
     let size = size.ok_or_else(|| unwantable(key, "has no size, such as 40G"))?;
+    if size.bytes().all(|byte| byte.is_ascii_digit()) {
+        let why = format!("`{size}` is a number of bytes; give a unit, such as {size}G");
+        return Err(unwantable(key, why));
+    }
     size.parse().map_err(|error| unwantable(key, error))
 }
 
