@@ -241,6 +241,17 @@ def test_the_version_is_compared_by_number(look, wanted, ok):
     assert check(result, "min_version")["ok"] is ok and result["passed"] is ok
 
 
+def test_on_8_all_of_it_works_too(ferrox):
+    with FakeCluster(seed="demo", time_scale=0, major=8) as eight:
+        options = {"api_host": f"{eight.host}:{eight.port}", "ca_path": eight.ca_path, "api_user": eight.api_user,
+                   "api_token_id": eight.api_token_id, "api_token_secret": eight.api_token_secret,
+                   "storages": ["ceph"], "privileges": {"/vms": "VM.Monitor"}}
+        result = ferrox(MODULE, {**options, "min_version": "8.4"})
+        assert result["passed"] and result["version"].startswith("8.4.")
+        assert check(ferrox(MODULE, {**options, "min_version": "9"}), "min_version")["ok"] is False
+        assert eight.schema_violations() == []
+
+
 def test_an_offline_node_fails_only_where_it_is_wanted(look, cluster):
     cluster.help("offline", node="pve3")
     result = look()
