@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import socket
+import threading
 
 import pytest
-from clone_vms import asked, clone, guests, lines, only, rows, sent  # noqa: F401
+from clone_vms import asked, clone, guests, lines, only, rows, sent, until  # noqa: F401
 from cluster import FakeCluster
 
 STARTED = {"template": "debian-13", "state": "started"}
@@ -147,6 +148,23 @@ def test_a_vm_of_the_ha_manager_is_started_when_it_runs(clone, cluster):
     result = clone({"name": "ha-app", "state": "started"})
     assert not result.get("failed") and rows(result)["ha-app"]["status"] == "running"
     assert cluster.guest(105)["status"] == "running"
+
+
+def test_a_vm_that_the_ha_manager_starts_elsewhere_is_found_there(clone, cluster):
+    cluster.control("POST", "/time-scale", {"time_scale": 0.02})
+    cluster.patch(secs={"ha": 1000}, guests=[{"vmid": 105, "status": "stopped", "ha": "stopped"}])
+
+    def move():
+        until(lambda: lines(cluster))
+        cluster.patch(guests=[{"vmid": 105, "node": "pve3", "status": "running"}])
+
+    manager = threading.Thread(target=move)
+    manager.start()
+    result = clone({"name": "ha-app", "state": "started", "wait_for": "ip"})
+    manager.join()
+    assert not result.get("failed")
+    row = rows(result)["ha-app"]
+    assert (row["node"], row["status"], row["ip_addresses"]) == ("pve3", "running", ["198.51.0.106"])
 
 
 def test_a_paused_vm_is_neither_resumed_nor_started(clone, cluster):

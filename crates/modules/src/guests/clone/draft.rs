@@ -8,7 +8,7 @@ use pve::nodes::guest::{Address, GuestKind, Live, Status};
 use pve::nodes::reach;
 use pve::plan::{Allocation, OnError, VMID};
 use pve::wire::password::Compared;
-use pve::{Cluster, Path, Plan, Step, Track};
+use pve::{Cluster, Path, Plan, Segment, Step, Track};
 use serde_json::{Map, Value, json};
 
 use super::item::{Item, There};
@@ -18,6 +18,7 @@ use super::report::Note;
 use super::source::{Source, storages};
 use super::steps::{self, Clone as CloneStep};
 use crate::guests::config::{Config, Want, Wanted, change};
+use crate::guests::power::NODE;
 use crate::guests::proxmox_clone_vms::{OnPending, OnVmError, Options};
 use crate::guests::wait::{Reach, WaitFor};
 
@@ -203,11 +204,12 @@ impl<'a> Draft<'a> {
         if starts {
             before.insert("status".to_owned(), json!("stopped"));
             after.insert("status".to_owned(), json!("running"));
-            steps.push(steps::start(&vm));
-            // The task of a VM that the HA manager manages only asks for the start.
-            if live.ha_managed || guest.is_some_and(|guest| guest.ha_managed) {
-                steps.push(Step::wait("wait for", "running", reach::running(&vm, None)));
-            }
+            let ha_managed = live.ha_managed || guest.is_some_and(|guest| guest.ha_managed);
+            steps.push(if ha_managed {
+                steps::ha_start(address)
+            } else {
+                steps::start(&vm)
+            });
         }
         let runs = live.status == Status::Running;
         let reboots = runs && self.options.on_pending == OnPending::Reboot;
@@ -220,7 +222,9 @@ impl<'a> Draft<'a> {
         }
         let may_wait = starts || runs;
         if may_wait {
-            steps.extend(self.waits(item, Some(vmid), &vm, &reach(&have.with(&change)))?);
+            // The HA manager may have started it on another node.
+            let guest = steps::path(Segment::Bound(NODE), Segment::from(vmid));
+            steps.extend(self.waits(item, Some(vmid), &guest, &reach(&have.with(&change)))?);
         }
         if let Some(lock) = live
             .lock
@@ -251,6 +255,7 @@ impl<'a> Draft<'a> {
             let mut track = Track::new("VM", &item.name, steps);
             track.limit = Some(Duration::from_secs(self.options.timeout));
             track.bindings.insert(VMID, vmid.to_string());
+            track.bindings.insert(NODE, address.node.clone());
             self.plan.tracks.push(track);
             note.track = Some(self.plan.tracks.len() - 1);
         }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::steps;
 use crate::guests::config::Config;
+use crate::guests::power::NODE;
 use crate::guests::wait;
 use crate::job::Report;
 
@@ -160,7 +161,8 @@ fn row(note: &Note, done: Done<'_>, pending: &[String]) -> Map<String, Value> {
     let mut put = |key: &str, value: Value| row.insert(key.to_owned(), value);
     put("name", json!(note.name));
     put("vmid", json!(vmid));
-    put("node", json!(note.node));
+    let found_on = end.and_then(|end| end.bindings.get(NODE));
+    put("node", json!(found_on.unwrap_or(&note.node)));
     put("source_vmid", json!(note.source_vmid));
     put("created", json!(done.wrote("clone")));
     put("changed", json!(done.changed()));

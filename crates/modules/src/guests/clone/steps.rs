@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use pve::nodes::guest::{Address, GuestKind, Status, live_from};
-use pve::plan::{Ask, Ending, Follow, Lost, Probe, VMID, Verdict};
+use pve::nodes::reach;
+use pve::plan::{Ask, Bind, Ending, Follow, Lost, Probe, Settles, VMID, Verdict};
 use pve::texts::Matched;
 use pve::wire::Size;
 use pve::{Call, Error, Param, Path, Segment, Step, path};
@@ -12,6 +13,7 @@ use serde_json::Value;
 use super::picture::{CLONE_LOCK, clone_tasks, running_clones};
 use super::source::Source;
 use crate::guests::config::{Change, Config};
+use crate::guests::power::NODE;
 
 /// How many clones may write to one storage side by side. Each takes the
 /// storage's lock for its volumes, and waits for it no longer than 10 s.
@@ -26,12 +28,17 @@ const REBOOT: Duration = Duration::from_secs(60);
 
 /// The path of a VM whose VMID may not be known yet.
 pub fn vm_path(node: &str, vmid: Option<u32>) -> Path {
-    let segment = vmid.map_or(Segment::Bound(VMID), Segment::from);
+    let vmid = vmid.map_or(Segment::Bound(VMID), Segment::from);
+    path(Segment::from(node), vmid)
+}
+
+/// The path of a VM whose node or VMID may not be known yet.
+pub fn path(node: Segment, vmid: Segment) -> Path {
     Path::new(vec![
         Segment::from("nodes"),
-        Segment::from(node),
+        node,
         Segment::from("qemu"),
-        segment,
+        vmid,
     ])
 }
 
@@ -206,6 +213,14 @@ pub fn start(vm: &Path) -> Step {
         probe: running,
         quiet: QUIET,
     })
+}
+
+/// Starts a VM that the HA manager manages: the task only passes the wish on,
+/// and the VM may start on another node, which is bound.
+pub fn ha_start(address: &Address) -> Step {
+    start(&address.path())
+        .settles(Settles::Holds(reach::ha_running(address)))
+        .binds(Bind::Probe { name: NODE })
 }
 
 /// Reboots a VM, and waits until it runs with the values that waited for it.
