@@ -5,6 +5,7 @@
 //! and says what became of each track. A new fault of the real world is taught
 //! to it once.
 
+mod attempt;
 mod claims;
 mod event;
 mod track;
@@ -14,6 +15,7 @@ pub(crate) mod wait;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 pub use event::{Event, What};
@@ -26,6 +28,10 @@ use crate::upid::Upid;
 use claims::Claims;
 use vmids::Vmids;
 use wait::Patience;
+
+/// How many tracks are under way at most, those that only wait included: each
+/// has a thread.
+const AT_ONCE: usize = 256;
 
 /// Who may end a run before its time, and who wants to hear of it.
 pub struct Control<'a> {
@@ -144,7 +150,7 @@ pub fn apply(client: &Client, plan: &Plan, control: &Control<'_>) -> Applied {
     let mut warnings = run
         .warnings
         .into_inner()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+        .unwrap_or_else(PoisonError::into_inner);
     if plan.atomic && ends.iter().any(|end| end.trouble.is_some()) {
         warnings.extend(undo(client, plan, &mut ends));
     }
@@ -175,7 +181,7 @@ struct Run<'a> {
     vmids: Vmids,
     failed: AtomicBool,
     counts: BTreeMap<&'static str, (AtomicUsize, usize)>,
-    warnings: std::sync::Mutex<Vec<String>>,
+    warnings: Mutex<Vec<String>>,
 }
 
 impl<'a> Run<'a> {
@@ -192,7 +198,7 @@ impl<'a> Run<'a> {
             vmids: Vmids::default(),
             failed: AtomicBool::new(false),
             counts,
-            warnings: std::sync::Mutex::default(),
+            warnings: Mutex::default(),
         }
     }
 
@@ -215,18 +221,27 @@ impl<'a> Run<'a> {
         if stopped { Err(()) } else { Ok(()) }
     }
 
-    /// Runs the tracks of a stage side by side. A track begins when a slot is
-    /// free, so that there are no more threads than slots and waiting tracks.
+    /// Runs the tracks of a stage side by side, a thread for each. A track
+    /// begins when a slot is free; those that wait for their guests to boot
+    /// have none, and still are not more than [`AT_ONCE`].
     fn stage(&self, stage: u32, ends: &mut [TrackEnd]) {
-        let slot = [self.slot()];
+        let threads = Claim {
+            what: "threads".to_owned(),
+            limit: AT_ONCE,
+        };
+        let both = [self.slot(), threads];
         std::thread::scope(|scope| {
             for (track, end) in self.plan.tracks.iter().zip(ends) {
                 if track.stage != stage {
                     continue;
                 }
-                match self.claims.take(&slot, || self.may_begin()) {
-                    Ok(held) => {
-                        scope.spawn(move || *end = track::run(self, track, held));
+                match self.claims.take(&both, || self.may_begin()) {
+                    Ok(mut thread) => {
+                        let slot = thread.split_off(&both[0].what);
+                        scope.spawn(move || {
+                            *end = track::run(self, track, slot);
+                            drop(thread);
+                        });
                     }
                     Err(()) => end.bindings = track.bindings.clone(),
                 }
@@ -241,7 +256,7 @@ impl<'a> Run<'a> {
     fn warn(&self, warnings: impl IntoIterator<Item = String>) {
         self.warnings
             .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .unwrap_or_else(PoisonError::into_inner)
             .extend(warnings);
     }
 }

@@ -12,9 +12,9 @@ use crate::transport::Transport;
 
 /// A read whose answer was lost is repeated this often …
 const READ_AGAIN: usize = 2;
-/// … as long as the first try began less than this ago: a server that hangs is
-/// not asked for another full timeout.
-const READ_AGAIN_WITHIN: Duration = Duration::from_secs(10);
+/// … as long as the first try began less than this ago. A connection that broke
+/// is known at once; a server that hangs is not asked for another full timeout.
+const READ_AGAIN_WITHIN: Duration = Duration::from_secs(1);
 
 /// A [`Transport`] with the policy for reads.
 pub struct Client {

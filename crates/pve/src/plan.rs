@@ -20,6 +20,10 @@ use crate::texts::Matched;
 /// this only queue on a node, whose API has three workers.
 pub const PARALLEL: usize = 4;
 
+/// How long a track may take that states no limit: long enough for a lock to
+/// pass, short enough for a person to wait.
+pub const LIMIT: Duration = Duration::from_secs(300);
+
 /// The name that an allocated VMID is bound to.
 pub const VMID: &str = "vmid";
 
@@ -86,7 +90,7 @@ pub struct Track {
     pub bindings: Bindings,
     /// Asks for a VMID, bound to [`VMID`].
     pub allocates: Option<Allocation>,
-    /// How long the whole track may take.
+    /// How long the whole track may take; [`LIMIT`] where nothing is stated.
     pub limit: Option<Duration>,
 }
 

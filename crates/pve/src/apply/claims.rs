@@ -33,24 +33,56 @@ impl Claims {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             stop()?;
-            let free = claims.iter().all(|claim| {
-                taken
-                    .get(&claim.what)
-                    .is_none_or(|count| *count < claim.limit)
-            });
-            if free {
-                for claim in claims {
-                    *taken.entry(claim.what.clone()).or_default() += 1;
-                }
-                return Ok(Held {
-                    claims: self,
-                    what: claims.iter().map(|claim| claim.what.clone()).collect(),
-                });
+            if let Some(held) = self.take_free(&mut taken, claims) {
+                return Ok(held);
             }
             (taken, _) = self
                 .freed
                 .wait_timeout(taken, LOOK_UP)
                 .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl<'a> Claims {
+    /// Takes all claims if all are free.
+    pub(crate) fn try_take(&'a self, claims: &[Claim]) -> Option<Held<'a>> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        self.take_free(&mut taken, claims)
+    }
+
+    fn take_free(
+        &'a self,
+        taken: &mut HashMap<String, usize>,
+        claims: &[Claim],
+    ) -> Option<Held<'a>> {
+        // A limit of nothing would wait for ever.
+        let is_free = |claim: &Claim| {
+            taken
+                .get(&claim.what)
+                .is_none_or(|count| *count < claim.limit.max(1))
+        };
+        if !claims.iter().all(is_free) {
+            return None;
+        }
+        for claim in claims {
+            *taken.entry(claim.what.clone()).or_default() += 1;
+        }
+        Some(Held {
+            claims: self,
+            what: claims.iter().map(|claim| claim.what.clone()).collect(),
+        })
+    }
+}
+
+impl Held<'_> {
+    /// Parts one claim from the others, to be held apart.
+    pub(crate) fn split_off(&mut self, what: &str) -> Self {
+        let (apart, kept) = self.what.drain(..).partition(|held| held == what);
+        self.what = kept;
+        Self {
+            claims: self.claims,
+            what: apart,
         }
     }
 }

@@ -1,0 +1,212 @@
+//! One try of a step: what is sent, what its answer leads to, and whether the
+//! step may be tried again.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::track::{State, upid};
+use super::wait::{self, Looked, Patience};
+use super::{StepEnd, vmids};
+use crate::call::Call;
+use crate::error::{Error, Request};
+use crate::plan::{Bind, Lost, Settles, Step, VMID};
+use crate::task;
+use crate::texts::Matched;
+use crate::upid::Upid;
+
+/// A server that cannot be reached is tried for this long, and at least this
+/// often: one that hangs takes longer than that to be known as lost.
+const UNREACHED_FOR: Duration = Duration::from_secs(15);
+const UNREACHED_TRIES: u32 = 3;
+
+impl State<'_> {
+    /// Sends the call and waits until the step has settled.
+    pub(super) fn attempt(&mut self, step: &Step, patience: &Patience<'_>) -> Result<(), Error> {
+        patience.check()?;
+        let Some(call) = &step.call else {
+            return self.settle(step, patience);
+        };
+        let call = call.bind(&self.bindings);
+        let answer = match self.run.client.transport().send(&call, patience.left()) {
+            Err(error) if self.is_perhaps_done(&error, patience) => {
+                let found = self.look_up(&step.lost, patience);
+                if !found.map_err(|over| over.after(&error))? {
+                    self.answer_lost = true;
+                    return Err(error);
+                }
+                // It took effect, but its answer is gone: what it would have bound stays open.
+                self.end(step, None);
+                return self.settle(step, patience);
+            }
+            answer => answer?,
+        };
+        if let Err(error) = self.bind_answer(step, &call, &answer) {
+            // The write took effect, whatever its answer lacks.
+            self.end(step, upid(&answer));
+            return Err(error);
+        }
+        match (&step.settles, upid(&answer)) {
+            (Settles::TaskEnds | Settles::Holds(_), Some(upid)) => {
+                match task::wait(self.run.client, &upid, patience) {
+                    Ok(warnings) => self.run.warn(
+                        warnings
+                            .into_iter()
+                            .map(|warning| format!("{}: {warning}", self.track.id)),
+                    ),
+                    Err(error) => {
+                        // A task that has not failed takes effect without us.
+                        if !matches!(error, Error::TaskFailed(_)) {
+                            self.end(step, Some(upid));
+                        }
+                        return Err(error);
+                    }
+                }
+                self.end(step, Some(upid));
+            }
+            (_, upid) => self.end(step, upid),
+        }
+        self.settle(step, patience)
+    }
+
+    fn bind_answer(&mut self, step: &Step, call: &Call, answer: &Value) -> Result<(), Error> {
+        for bind in &step.binds {
+            if let Bind::Answer { name, pointer } = bind {
+                let value = answer.pointer(pointer).ok_or_else(|| Error::Unexpected {
+                    request: Request::from(call),
+                    what: format!("no `{pointer}` in it"),
+                })?;
+                self.bindings.insert(name, plain(value));
+            }
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, step: &Step, upid: Option<Upid>) {
+        self.ends.push(StepEnd {
+            verb: step.verb,
+            wrote: true,
+            upid,
+        });
+    }
+
+    /// What is left to wait for once the request is answered and its task over.
+    fn settle(&mut self, step: &Step, patience: &Patience<'_>) -> Result<(), Error> {
+        match &step.settles {
+            Settles::AtOnce | Settles::TaskEnds => Ok(()),
+            Settles::After(pause) => patience.sleep(*pause),
+            Settles::Holds(probe) => {
+                let looked = wait::probe(self.run.client, probe, &self.bindings, None, patience)?;
+                if let Looked::Holds(Some(value)) = looked {
+                    for bind in &step.binds {
+                        if let Bind::Probe { name } = bind {
+                            self.bindings.insert(name, value.clone());
+                        }
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether a write that has no good answer may have taken effect all the
+    /// same: its answer was lost; or an earlier one's was, and what it makes is
+    /// there by now, as the server may begin late with what it was sent.
+    fn is_perhaps_done(&self, error: &Error, patience: &Patience<'_>) -> bool {
+        if matches!(error, Error::Unknown { .. }) {
+            return true;
+        }
+        self.answer_lost
+            && (error.matched() == Some(Matched::AlreadyExists)
+                || self.is_vmid_taken(error, patience))
+    }
+
+    fn is_vmid_taken(&self, error: &Error, patience: &Patience<'_>) -> bool {
+        self.bindings
+            .get(VMID)
+            .is_some_and(|vmid| vmids::says_taken(self.run.client, error, vmid, patience.left()))
+    }
+
+    /// Whether a write whose answer was lost took effect.
+    fn look_up(&self, lost: &Lost, patience: &Patience<'_>) -> Result<bool, Error> {
+        match lost {
+            Lost::Repeat => Ok(false),
+            Lost::Look { probe, quiet } => {
+                let looked = wait::probe(
+                    self.run.client,
+                    probe,
+                    &self.bindings,
+                    Some(*quiet),
+                    patience,
+                )?;
+                Ok(matches!(looked, Looked::Holds(_)))
+            }
+        }
+    }
+
+    /// Whether the step may be tried again: a matter of the error, never of the step.
+    pub(super) fn again(
+        &mut self,
+        error: &Error,
+        unreached: &mut Unreached,
+        patience: &Patience<'_>,
+    ) -> Result<Again, Error> {
+        if error.matched() == Some(Matched::LockTimeout) {
+            // It was reached.
+            *unreached = Unreached::default();
+            return Ok(Again::Later);
+        }
+        if matches!(error, Error::Unknown { .. }) || task::passes(error) {
+            return Ok(unreached.again());
+        }
+        // Another client was faster. As long as nothing of the track has taken
+        // effect, another VMID is as good.
+        if self.track.allocates.is_some()
+            && self.ends.is_empty()
+            && self.is_vmid_taken(error, patience)
+        {
+            self.allocate(patience)?;
+            self.answer_lost = false;
+            return Ok(Again::Now);
+        }
+        Ok(Again::No)
+    }
+}
+
+/// Whether a step is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Again {
+    /// At once.
+    Now,
+    /// After a pause.
+    Later,
+    /// It is not.
+    No,
+}
+
+/// A server that does not answer, counted from its first silence: what the
+/// step did before that says nothing of it.
+#[derive(Default)]
+pub(super) struct Unreached {
+    since: Option<Instant>,
+    tries: u32,
+}
+
+impl Unreached {
+    pub(super) fn again(&mut self) -> Again {
+        self.tries += 1;
+        let since = *self.since.get_or_insert_with(Instant::now);
+        if self.tries <= UNREACHED_TRIES || since.elapsed() < UNREACHED_FOR {
+            Again::Later
+        } else {
+            Again::No
+        }
+    }
+}
+
+/// A JSON value as a parameter takes it: a text without quotes.
+fn plain(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
+}
