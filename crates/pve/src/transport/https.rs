@@ -2,12 +2,13 @@
 
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use reqwest::blocking::Client;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
 use reqwest::{Method, Proxy, StatusCode, Url, redirect, retry};
+use rustls::ClientConfig;
 use serde_json::Value;
 
 use super::answer::Answer;
@@ -46,15 +47,21 @@ pub struct Https {
 struct Endpoint {
     host: Host,
     wire: Mutex<Option<Wire>>,
+    /// Clients that wait for a request. Each has one connection: in a pool
+    /// that they share, a request that opens a connection takes one that comes
+    /// free meanwhile, and more are opened than are ever used at once.
+    idle: Mutex<Vec<Client>>,
 }
 
 /// The open side of an endpoint.
 #[derive(Clone, Debug)]
 struct Wire {
-    client: Client,
+    config: ClientConfig,
     verifier: Arc<Verifier>,
     /// Who is dialled, as an error names it.
     address: String,
+    proxy: Option<Proxy>,
+    addresses: Vec<SocketAddr>,
 }
 
 impl Https {
@@ -79,6 +86,7 @@ impl Https {
                 .map(|host| Endpoint {
                     host: host.clone(),
                     wire: Mutex::new(None),
+                    idle: Mutex::new(Vec::new()),
                 })
                 .collect(),
             current: AtomicUsize::new(0),
@@ -168,8 +176,11 @@ impl Https {
         if body.is_none() && !parameters.is_empty() {
             url.set_query(Some(parameters.expose()));
         }
-        let mut request = wire
-            .client
+        let client = match lock(&endpoint.idle).pop() {
+            Some(client) => client,
+            None => self.client(&endpoint.host, &wire).map_err(not_sent)?,
+        };
+        let mut request = client
             .request(method, url)
             .headers(headers)
             .header(ACCEPT, "application/json")
@@ -179,8 +190,10 @@ impl Https {
                 .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
                 .body(body);
         }
-        match request.send() {
-            Ok(response) => Ok(Answer::from(response)),
+        let answer = request.send().map(Answer::from);
+        lock(&endpoint.idle).push(client);
+        match answer {
+            Ok(answer) => Ok(answer),
             // A time that ran out before any handshake was made has sent
             // nothing either.
             Err(error) if error.is_connect() || !wire.verifier.was_reached() => {
@@ -194,7 +207,7 @@ impl Https {
     }
 
     fn wire(&self, endpoint: &Endpoint) -> Result<Wire, Unreached> {
-        let mut wire = endpoint.wire.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut wire = lock(&endpoint.wire);
         if let Some(wire) = &*wire {
             return Ok(wire.clone());
         }
@@ -213,9 +226,28 @@ impl Https {
         let config = verifier
             .config()
             .map_err(|error| Unreached::Options(error.to_string()))?;
+        let mut wire = Wire {
+            config,
+            verifier,
+            address: host.to_string(),
+            proxy: None,
+            addresses: Vec::new(),
+        };
+        if let Some(proxy) = proxy::of(host, &self.environment)? {
+            wire.address = format!("{host} (through the proxy {})", proxy.shown);
+            let proxy =
+                Proxy::all(proxy.url).map_err(|error| Unreached::Options(error.to_string()))?;
+            wire.proxy = Some(proxy);
+        } else if host.address().is_none() {
+            wire.addresses = look_up(host)?;
+        }
+        Ok(wire)
+    }
+
+    fn client(&self, host: &Host, wire: &Wire) -> Result<Client, Unreached> {
         let read_timeout = self.connection.read_timeout;
         let mut builder = Client::builder()
-            .tls_backend_preconfigured(config)
+            .tls_backend_preconfigured(wire.config.clone())
             .user_agent(concat!("ferrox/", env!("CARGO_PKG_VERSION")))
             .http1_only()
             .redirect(redirect::Policy::none())
@@ -227,24 +259,20 @@ impl Https {
             // A little less than a short request's own time, so that a host
             // which does not answer is known as not reached.
             .connect_timeout(CONNECT_TIMEOUT.min(read_timeout.mul_f64(0.9)));
-        let mut address = host.to_string();
-        if let Some(proxy) = proxy::of(host, &self.environment)? {
-            address = format!("{host} (through the proxy {})", proxy.shown);
-            let proxy =
-                Proxy::all(proxy.url).map_err(|error| Unreached::Options(error.to_string()))?;
-            builder = builder.proxy(proxy);
-        } else if host.address().is_none() {
-            builder = builder.resolve_to_addrs(&host.name, &look_up(host)?);
+        if let Some(proxy) = &wire.proxy {
+            builder = builder.proxy(proxy.clone());
         }
-        let client = builder
+        if !wire.addresses.is_empty() {
+            builder = builder.resolve_to_addrs(&host.name, &wire.addresses);
+        }
+        builder
             .build()
-            .map_err(|error| Unreached::Options(error.to_string()))?;
-        Ok(Wire {
-            client,
-            verifier,
-            address,
-        })
+            .map_err(|error| Unreached::Options(error.to_string()))
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Transport for Https {
