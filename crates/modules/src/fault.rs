@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 /// `unable to <verb> <thing>: <cause>`, with all that is known in `failure`.
 pub fn unable(to: &str, error: &Error) -> Failure {
     Failure {
-        msg: format!("unable to {to}: {error}{}", hint_after(error)),
+        msg: with_hint(format!("unable to {to}: {error}"), error),
         details: details(error),
         ..Failure::default()
     }
@@ -18,7 +18,7 @@ pub fn unable(to: &str, error: &Error) -> Failure {
 /// The failure of a track.
 pub fn trouble(trouble: &Trouble) -> Failure {
     Failure {
-        msg: format!("{trouble}{}", hint_after(&trouble.error)),
+        msg: with_hint(trouble.to_string(), &trouble.error),
         details: details(&trouble.error),
         ..Failure::default()
     }
@@ -88,8 +88,12 @@ fn kind(error: &Error) -> &'static str {
     }
 }
 
-fn hint_after(error: &Error) -> String {
-    hint(error).map_or_else(String::new, |hint| format!(". {hint}"))
+fn with_hint(text: String, error: &Error) -> String {
+    match hint(error) {
+        Some(hint) if text.ends_with(['.', '!', '?']) => format!("{text} {hint}"),
+        Some(hint) => format!("{text}. {hint}"),
+        None => text,
+    }
 }
 
 /// What the person may do about it.
