@@ -120,6 +120,39 @@ def test_killed_while_cloning_the_next_run_waits_for_the_names(clone, begun, clu
     assert len(sent(cluster, "/clone")) == 3
 
 
+def test_killed_while_cloning_to_a_given_vmid_the_next_run_waits_too(clone, begun, cluster):
+    slowly(cluster)
+    process = begun({"name": "a", "vmid": 300}, template="debian-13")
+    until(lambda: cloning(cluster, 1))
+    process.kill()
+    process.wait()
+    result = clone({"name": "a", "vmid": 300}, "b", template="debian-13")
+    assert result["msg"] == "2 VMs: 1 created, 0 changed, 1 as wanted"
+    assert rows(result)["a"]["vmid"] == 300
+    assert len(sent(cluster, "/clone")) == 2
+
+
+def test_a_given_vmid_to_which_another_vm_is_being_cloned_is_refused(clone, begun, cluster):
+    slowly(cluster, 1)
+    begun({"name": "theirs", "vmid": 300}, template="debian-13-local")
+    until(lambda: cloning(cluster, 1))
+    result = clone({"name": "ours", "vmid": 300}, template="debian-13")
+    assert result["failed"]
+    assert result["msg"] == (
+        "nothing was done: VM `ours`: VMID 300 is taken by a VM that another client is cloning"
+    )
+    assert len(sent(cluster, "/clone")) == 1
+
+
+def test_a_given_vmid_that_gets_another_name_is_refused(clone, begun, cluster):
+    slowly(cluster)
+    begun({"name": "theirs", "vmid": 300}, template="debian-13")
+    until(lambda: cloning(cluster, 1))
+    result = clone({"name": "ours", "vmid": 300}, template="debian-13")
+    assert result["failed"]
+    assert result["msg"] == "nothing was done: VM `ours`: VMID 300 is taken by `theirs` on pve1"
+
+
 def test_a_clone_lock_without_a_task_fails_and_names_the_way_out(clone, cluster):
     cluster.patch(guests=[{"vmid": 300, "kind": "qemu", "node": "pve1", "lock": "clone"}])
     for check in (True, False):
@@ -130,6 +163,8 @@ def test_a_clone_lock_without_a_task_fails_and_names_the_way_out(clone, cluster)
             "wanted VMs: look at it, then remove it, or unlock it with `qm unlock 300`"
         )
     assert lines(cluster) == []
+    given = clone({"name": "a", "vmid": 300}, template="debian-13")
+    assert given["msg"] == result["msg"]
     # Where no wanted name is missing, it is nobody's concern.
     assert not clone("gateway", template="debian-13").get("failed")
 

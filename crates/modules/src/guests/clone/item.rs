@@ -96,10 +96,12 @@ impl Item {
     }
 }
 
-/// Nothing, if no guest has the VMID.
+/// Nothing, if no guest has the VMID. One that is being cloned to it has no
+/// name yet, and may be the wanted VM.
 fn vmid_is_free(picture: &Picture, vmid: u32) -> Result<Option<(Address, Live)>, String> {
     match picture.resources.guest(vmid) {
         None => Ok(None),
+        Some(_) if picture.is_being_made(vmid) => Ok(None),
         Some(guest) => {
             let live = picture.live.get(&vmid).map(|(_, live)| live);
             let name = live

@@ -118,10 +118,21 @@ impl Picture {
 
     /// VMs that have no name and are locked by a clone: somebody makes them.
     pub fn being_made(&self) -> impl Iterator<Item = &Address> {
-        self.live.values().filter_map(|(address, live)| {
-            (live.name.is_none() && live.lock.as_deref() == Some(CLONE_LOCK)).then_some(address)
-        })
+        self.live
+            .values()
+            .filter(|(_, live)| is_being_made(live))
+            .map(|(address, _)| address)
     }
+
+    /// Whether the VM with this VMID is one of them.
+    pub fn is_being_made(&self, vmid: u32) -> bool {
+        let there = self.live.get(&vmid);
+        there.is_some_and(|(_, live)| is_being_made(live))
+    }
+}
+
+fn is_being_made(live: &Live) -> bool {
+    live.name.is_none() && live.lock.as_deref() == Some(CLONE_LOCK)
 }
 
 /// GET the clone tasks that run on a node.

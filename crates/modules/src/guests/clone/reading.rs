@@ -62,7 +62,7 @@ impl Reading {
         for (item, answer) in askers.into_iter().zip(cluster.get_each(&checks)) {
             problems.keep(
                 item,
-                answer.map_or_else(|error| obstacle(item, &error), |_| Ok(())),
+                answer.map_or_else(|error| obstacle(picture, item, &error), |_| Ok(())),
             );
         }
         let (vmids, calls): (Vec<u32>, Vec<Call>) = calls.into_iter().unzip();
@@ -97,9 +97,12 @@ impl Reading {
 
 /// What stands against a VMID or a pool that was asked about. Whoever may not
 /// ask may still be allowed to use it.
-fn obstacle(item: &Item, error: &Error) -> Result<(), String> {
+fn obstacle(picture: &Picture, item: &Item, error: &Error) -> Result<(), String> {
     match (error.matched(), item.vmid, &item.settings.pool) {
         _ if error.status() == Some(403) => Ok(()),
+        (Some(Matched::VmidTaken), Some(vmid), _) if picture.is_being_made(vmid) => Err(format!(
+            "VMID {vmid} is taken by a VM that another client is cloning"
+        )),
         (Some(Matched::VmidTaken), Some(vmid), _) => Err(format!(
             "VMID {vmid} is taken by a guest that cannot be seen (one without VM.Audit is invisible)"
         )),
