@@ -59,12 +59,18 @@ fn waits(context: &Context, _: &Map<String, Value>) -> Result<Outcome, Failure> 
     Err(Failure::new("interrupted while UPID:pve1:1 was running"))
 }
 
-/// Works on, whatever happens.
-fn stubborn(context: &Context, _: &Map<String, Value>) -> Result<Outcome, Failure> {
+/// Reads on, whatever happens.
+fn deaf(context: &Context, _: &Map<String, Value>) -> Result<Outcome, Failure> {
     context.progress("working");
     loop {
         std::thread::park();
     }
+}
+
+/// Writes on, whatever happens.
+fn stubborn(context: &Context, values: &Map<String, Value>) -> Result<Outcome, Failure> {
+    context.begin_writing();
+    deaf(context, values)
 }
 
 const fn module(
@@ -86,6 +92,7 @@ fn main() -> ExitCode {
             module("echo", echo),
             module("panics", panics),
             module("waits", waits),
+            module("deaf", deaf),
             module("stubborn", stubborn),
         ],
     )

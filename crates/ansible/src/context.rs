@@ -34,6 +34,8 @@ pub struct Context {
     pub ignore_unknown: bool,
     /// The flag that SIGTERM and SIGINT raise.
     pub interrupted: Arc<AtomicBool>,
+    /// Whether the module has begun to write.
+    pub writing: Arc<AtomicBool>,
     /// What is masked in all output.
     pub mask: Arc<Mutex<Mask>>,
 }
@@ -55,6 +57,14 @@ impl Context {
     /// Whether the run is to end in order.
     pub fn is_interrupted(&self) -> bool {
         self.interrupted.load(Ordering::SeqCst)
+    }
+
+    /// Says that from here on an abrupt end leaves things half done: an
+    /// interrupted run is then given time to end in order. Before that it ends
+    /// almost at once, whatever it is waiting for. Whoever writes looks after
+    /// this whether the run [is interrupted](Self::is_interrupted) already.
+    pub fn begin_writing(&self) {
+        self.writing.store(true, Ordering::SeqCst);
     }
 
     /// Shows one line of progress on standard error, if the caller wants it;

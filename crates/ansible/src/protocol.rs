@@ -85,7 +85,7 @@ fn run(desk: &Arc<Desk>, module: &Module, mut arguments: Map<String, Value>) -> 
     let env = |name: &str| std::env::var(name).ok();
     let context = context(module, &mut arguments, &env, Arc::clone(&desk.mask));
     let answer = respond(module, arguments, context, &env, &|context| {
-        signals::watch(desk, &context.interrupted);
+        signals::watch(desk, context);
     });
     desk.answer(answer.map, &answer.reveals)
 }

@@ -191,9 +191,18 @@ fn a_module_that_is_interrupted_answers_by_itself() {
 
 #[test]
 fn a_module_that_does_not_stop_is_answered_for() {
-    let (answer, code) = interrupt("stubborn", "-TERM");
-    assert_eq!(code, Some(1));
-    assert_eq!(answer["failure"]["kind"], "interrupted");
+    for (module, msg) in [
+        ("deaf", "interrupted before anything was written"),
+        (
+            "stubborn",
+            "interrupted, and the module did not come to an end within 10 s: what it has done by then is not known",
+        ),
+    ] {
+        let (answer, code) = interrupt(module, "-TERM");
+        assert_eq!(code, Some(1));
+        assert_eq!(answer["msg"], msg);
+        assert_eq!(answer["failure"]["kind"], "interrupted");
+    }
 }
 
 #[test]
@@ -226,7 +235,7 @@ fn people_and_tools_get_text() {
     let list = run(&["list"], "");
     assert_eq!(
         String::from_utf8_lossy(&list.stdout),
-        "echo\npanics\nwaits\nstubborn\n"
+        "echo\npanics\nwaits\ndeaf\nstubborn\n"
     );
     let spec: Value = serde_json::from_slice(&run(&["spec", "echo"], "").stdout).unwrap();
     assert_eq!(

@@ -95,6 +95,7 @@ pub fn carry_out<J: Job>(task: &Task<'_, J::Args>, cluster: &Cluster) -> Result<
         Err(blocked) => return Ok(blocked),
     };
     let applied = (!task.context.check_mode && !plan.tracks.is_empty()).then(|| {
+        task.context.begin_writing();
         let applied = apply::apply(
             cluster.client(),
             &plan,

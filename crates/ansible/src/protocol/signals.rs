@@ -3,36 +3,47 @@
 use std::io::Read as _;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::desk::Desk;
+use crate::context::Context;
 use crate::outcome::Failure;
 
-/// How long a module has to come to an end by itself.
+/// How long a module that writes has to come to an end by itself.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// How long one has that only reads: it may hang in a question, and nothing is
+/// lost with it.
+const GRACE_OF_A_READER: Duration = Duration::from_millis(500);
 
 /// Raises the flag at the first signal. If the module has not answered by the
 /// end of the grace period, answers in its place and ends the process. Should
 /// the system refuse any of this, the module runs without.
-pub(super) fn watch(desk: &Arc<Desk>, interrupted: &Arc<AtomicBool>) {
-    let Ok(mut signals) = listen(interrupted) else {
+pub(super) fn watch(desk: &Arc<Desk>, context: &Context) {
+    let Ok(mut signals) = listen(&context.interrupted) else {
         return;
     };
     let desk = Arc::clone(desk);
+    let writing = Arc::clone(&context.writing);
     let _ = std::thread::Builder::new().spawn(move || {
         if signals.read_exact(&mut [0]).is_err() {
             return;
         }
-        std::thread::sleep(GRACE);
-        let mut failure = Failure::new(format!(
-            "interrupted, and the module did not come to an end within {} s: \
-             what it has done by then is not known",
-            GRACE.as_secs()
-        ));
+        let mut failure = if writing.load(Ordering::SeqCst) {
+            std::thread::sleep(GRACE);
+            Failure::new(format!(
+                "interrupted, and the module did not come to an end within {} s: \
+                 what it has done by then is not known",
+                GRACE.as_secs()
+            ))
+        } else {
+            std::thread::sleep(GRACE_OF_A_READER);
+            Failure::new("interrupted before anything was written")
+        };
         failure.details.insert("kind".into(), json!("interrupted"));
         desk.last_word(&failure);
     });
