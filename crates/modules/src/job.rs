@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ansible::{Args, Context, Diff, Failure, Outcome, Spec};
-use pve::apply::{self, Applied, Control, Trouble};
+use pve::apply::{self, Applied, Control, Event, Trouble, What};
 use pve::{Cluster, Error, Plan, Planned, Upid};
 use serde_json::{Map, Value, json};
 
@@ -101,7 +101,11 @@ pub fn carry_out<J: Job>(task: &Task<'_, J::Args>, cluster: &Cluster) -> Result<
             &plan,
             &Control {
                 interrupted: task.context.interrupted(),
-                watch: &|event| task.context.progress(&event.to_string()),
+                watch: &|event| {
+                    if tells_something(&plan, event) {
+                        task.context.progress(&event.to_string());
+                    }
+                },
             },
         );
         cluster.read_anew();
@@ -109,6 +113,13 @@ pub fn carry_out<J: Job>(task: &Task<'_, J::Args>, cluster: &Cluster) -> Result<
     });
     let report = J::report(task, notes, &plan, applied.as_ref(), cluster);
     answer(task.context, plan, applied.as_ref(), report)
+}
+
+/// Whether an event is worth a line: that a step has begun is not, nor is
+/// anything about a plan of one step, which the result tells a moment later.
+fn tells_something(plan: &Plan, event: &Event) -> bool {
+    let steps: usize = plan.tracks.iter().map(|track| track.steps.len()).sum();
+    steps > 1 && !matches!(event.what, What::Began { .. })
 }
 
 /// Plans until the plan is ready; in check mode a blocked plan is the result.

@@ -163,17 +163,11 @@ impl Settings {
             put(key, Some(ipconfig(key, value)?));
         }
         for (key, value) in self.config.iter().flatten() {
-            match key.as_str() {
-                "cipassword" => {
-                    return Err(unwantable(key, "is a secret; it has an option of its own"));
-                }
-                "name" => {
-                    return Err(unwantable(
-                        key,
-                        "is the VM's identity, and cannot be changed",
-                    ));
-                }
-                _ => {}
+            if let Some((_, why)) = NOT_CONFIGURATION
+                .iter()
+                .find(|(keys, _)| keys.contains(&key.as_str()))
+            {
+                return Err(unwantable(key, why));
             }
             let text = match value {
                 Value::Null => Some(String::new()),
@@ -215,6 +209,32 @@ impl Settings {
         })
     }
 }
+
+/// What the request takes beside the keys of a configuration, and keys that
+/// have a place of their own.
+const NOT_CONFIGURATION: &[(&[&str], &str)] = &[
+    (&["cipassword"], "is a secret; it has an option of its own"),
+    (&["name"], "is the VM's identity, and cannot be changed"),
+    (
+        &["delete"],
+        "is no key of the configuration; an empty text removes a key",
+    ),
+    (
+        &[
+            "background_delay",
+            "digest",
+            "force",
+            "import-working-storage",
+            "lock",
+            "node",
+            "revert",
+            "skiplock",
+            "template",
+            "vmid",
+        ],
+        "is no key that a configuration is stated by",
+    ),
+];
 
 fn unwantable(key: &str, why: impl std::fmt::Display) -> Unwantable {
     Unwantable {
@@ -379,6 +399,14 @@ mod tests {
             (
                 json!({"vmid_range": "50-60"}),
                 "vmid_range: must be two VMIDs from 100 on, such as 5000-5999",
+            ),
+            (
+                json!({"config": {"delete": "vga"}}),
+                "delete: is no key of the configuration; an empty text removes a key",
+            ),
+            (
+                json!({"config": {"skiplock": true}}),
+                "skiplock: is no key that a configuration is stated by",
             ),
             (
                 json!({"disks": {"scsi0": {"sise": "4G"}}}),
