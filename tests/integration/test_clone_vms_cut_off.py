@@ -10,7 +10,7 @@ import threading
 import pytest
 from clone_vms import begun, clone, guests, lines, only, rows, sent, until  # noqa: F401
 
-ABC = ("a", "b", "c")
+ABC = ("a", {"name": "b", "vmid": 300}, {"name": "c", "node": "pve3"})
 WANTED = {"template": "debian-13", "cores": 4, "disks": {"scsi0": {"size": "8G"}}, "state": "started"}
 
 
@@ -55,6 +55,16 @@ def test_a_signal_ends_the_run_in_order_and_names_what_is_left_running(clone, be
     assert sorted(guest["name"] for guest in guests(cluster)) == list("abcde")
 
 
+def test_a_blocked_plan_waits_no_longer_than_the_timeout(clone, begun, cluster):
+    slowly(cluster, 5)
+    begun("a", template="debian-13")
+    until(lambda: cloning(cluster, 1))
+    result = clone("a", template="debian-13", timeout=1)
+    assert result["failed"] and not result["changed"]
+    assert result["msg"].startswith("unable to make a plan: waiting (VM 106 on pve1 is being cloned from a wanted "
+                                    "template, and may be a wanted VM) took longer than 1 s")
+
+
 def test_a_signal_ends_the_wait_of_a_blocked_plan(begun, cluster):
     slowly(cluster, 5)
     first = begun("a", template="debian-13")
@@ -89,7 +99,7 @@ def test_a_run_that_was_killed_at_any_request_is_finished_by_the_next_one(clone,
         waited += killed_while_cloning
         assert not result.get("failed"), (count, result["msg"])
         made = guests(cluster)
-        assert sorted(guest["name"] for guest in made) == list(ABC), count
+        assert sorted(guest["name"] for guest in made) == ["a", "b", "c"], count
         for guest in made:
             assert (guest["status"], guest["lock"], guest["config"]["cores"]) == ("running", None, 4), count
             assert "size=8G" in guest["config"]["scsi0"], count
@@ -109,13 +119,13 @@ def test_killed_while_cloning_the_next_run_waits_for_the_names(clone, begun, clu
     foretold = clone("a", "b", "c", template="debian-13", check=True)
     assert not foretold.get("failed") and not foretold["changed"]
     assert foretold["msg"] == (
-        "nothing can be planned yet: VM 106 on pve1 is, VM 107 on pve1 is being cloned from a wanted template, "
-        "and may be a wanted VM"
+        "nothing can be planned yet: VMs 106 on pve1, 107 on pve1 are being cloned from wanted templates, "
+        "and may be wanted VMs"
     )
 
     result = clone("a", "b", "c", template="debian-13", environment={"FERROX_PROGRESS": "always"})
     assert result["msg"] == "3 VMs: 1 created, 0 changed, 2 as wanted"
-    assert "waiting: VM 106 on pve1 is" in result.stderr
+    assert "waiting: VMs 106 on pve1, 107 on pve1 are being cloned" in result.stderr
     assert sorted(guest["name"] for guest in guests(cluster)) == ["a", "b", "c"]
     assert len(sent(cluster, "/clone")) == 3
 

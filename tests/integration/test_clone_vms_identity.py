@@ -258,6 +258,14 @@ def test_with_a_node_offline_a_name_may_be_there_unseen(refused, clone, cluster)
     assert (only(cluster, "web-1")["vmid"], cluster.guest(100)["config"]["description"]) == (300, "x")
 
 
+def test_a_node_that_does_not_list_its_vms_may_hide_a_name(refused, cluster):
+    cluster.fault(method="GET", path="/nodes/pve2/qemu", status=596, reason="Connection timed out", times=None)
+    assert refused("web-1", template="debian-13") == (
+        "VM `web-1`: it may be there already, where it cannot be seen: pve2 does not list its VMs (GET "
+        "/nodes/pve2/qemu: the answer was lost: 596 Connection timed out); state its VMID to be sure"
+    )
+
+
 def test_an_offline_node_without_guests_keeps_nobody_waiting(clone, cluster):
     cluster.patch(guests=[{"vmid": 104, "absent": True}])
     cluster.help("offline", node="pve3")

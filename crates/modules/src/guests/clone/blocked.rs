@@ -63,14 +63,16 @@ pub fn somebody_clones(
     if perhaps_ours.is_empty() {
         return Ok(BeingMade::Others(warnings));
     }
-    let why = format!(
-        "{} being cloned from a wanted template, and may be a wanted VM",
-        perhaps_ours
-            .iter()
-            .map(|address| format!("VM {address} is"))
-            .collect::<Vec<_>>()
-            .join(", ")
-    );
+    let listed: Vec<String> = perhaps_ours.iter().map(ToString::to_string).collect();
+    let why = match listed.as_slice() {
+        [one] => {
+            format!("VM {one} is being cloned from a wanted template, and may be a wanted VM")
+        }
+        several => format!(
+            "VMs {} are being cloned from wanted templates, and may be wanted VMs",
+            several.join(", ")
+        ),
+    };
     let asks = perhaps_ours
         .iter()
         .map(|address| Ask::Get(address.config()))
