@@ -23,68 +23,6 @@ attributes:
     support: full
     description: In diff mode the result shows the objects before and after the task.
 options:
-  api_host:
-    description:
-      - "The host of the Proxmox VE API: V(host), V(host:port), V([v6]:port), or several of them with commas
-        in between. The next one is tried where one cannot be reached."
-      - Where it is not stated, the environment variable E(PROXMOX_HOST) stands in.
-    type: str
-  api_port:
-    description:
-      - The port of the API, for hosts that name none. Proxmox VE listens on 8006.
-      - Where it is not stated, the environment variable E(PROXMOX_PORT) stands in.
-    type: int
-  api_user:
-    description:
-      - The user, V(user@realm). The full name of a token, V(user@realm!tokenid), is understood too.
-      - Where it is not stated, the environment variable E(PROXMOX_USER) stands in.
-    type: str
-    default: root@pam
-  api_password:
-    description:
-      - The user's password. It wins over a token when both are given.
-      - Where it is not stated, the environment variable E(PROXMOX_PASSWORD) stands in.
-    type: str
-  api_otp:
-    description:
-      - The code of the second factor, for a user who has one.
-      - Where it is not stated, the environment variable E(PROXMOX_OTP) stands in.
-    type: str
-  api_token_id:
-    description:
-      - "The name of the token: the part after V(!), or V(user@realm!tokenid)."
-      - Where it is not stated, the environment variable E(PROXMOX_TOKEN_ID) stands in.
-    type: str
-  api_token_secret:
-    description:
-      - The token's secret.
-      - Where it is not stated, the environment variable E(PROXMOX_TOKEN_SECRET) stands in.
-    type: str
-  ca_path:
-    description:
-      - A file, or a directory, of certificates in PEM form that are trusted in place of the system's. On a
-        node, V(/etc/pve/pve-root-ca.pem) is the certificate to copy.
-      - Where it is not stated, the environment variable E(PROXMOX_CA_PATH) stands in.
-    type: path
-  validate_certs:
-    description:
-      - Whether the server's certificate must be trusted.
-      - Where it is not stated, the environment variable E(PROXMOX_VALIDATE_CERTS) stands in.
-    type: bool
-    default: true
-  api_fingerprint:
-    description:
-      - The SHA-256 fingerprint of the server's certificate, colons optional. That certificate is trusted
-        whoever signed it.
-      - Where it is not stated, the environment variable E(PROXMOX_FINGERPRINT) stands in.
-    type: str
-  api_timeout:
-    description:
-      - How many seconds the answer to one read may take. A write is given 35 seconds at least, as the
-        server's own proxy waits for 30.
-      - Where it is not stated, the environment variable E(PROXMOX_API_TIMEOUT) stands in.
-    type: int
-    default: 35
   name:
     description:
       - The role's id.
@@ -112,6 +50,8 @@ options:
     choices:
       - present
       - absent
+extends_documentation_fragment:
+  - ferrox.proxmox.connection
 notes:
   - Writing needs the privilege Sys.Modify on C(/access).
   - Roles that Proxmox VE brings along (C(Administrator), C(NoAccess), C(PVE...)) cannot be changed.

@@ -1,8 +1,9 @@
-//! `plugins/modules/<module>.py`: what `ansible-doc` reads. No Python runs;
-//! the action plugin hands the task to the executable.
+//! `plugins/modules/<module>.py`, and the fragment that they share: what
+//! `ansible-doc` reads. No Python runs; the action plugin hands the task to the executable.
 
-use ansible::Module;
 use ansible::spec::{Opt, Spec};
+use ansible::{Args as _, Module};
+use modules::connection::Connection;
 
 use crate::documentation::{Documentation, DocumentationError};
 use crate::yaml::Yaml;
@@ -17,6 +18,9 @@ const HEAD: &str = "#!/usr/bin/python
 from __future__ import annotations
 
 ";
+/// The documentation of the options that say where the API is.
+const FRAGMENT: &str = "ferrox.proxmox.connection";
+
 const AUTHOR: &str = "The Ferrox authors (@ferrox)";
 
 /// The text of a module's stub.
@@ -40,7 +44,15 @@ pub(crate) fn stub(module: &Module) -> Result<String, DocumentationError> {
         "attributes",
         vec![("attributes".into(), attributes(&spec))],
     ));
-    text.push_str(&Yaml::Map(vec![("options".into(), options(&spec))]).to_text(0));
+    let (shared, own) = parted(&spec);
+    text.push_str(&Yaml::Map(vec![("options".into(), options(own))]).to_text(0));
+    if shared {
+        let fragments = (
+            "extends_documentation_fragment".into(),
+            Yaml::texts([FRAGMENT]),
+        );
+        text.push_str(&Yaml::Map(vec![fragments]).to_text(0));
+    }
     for key in ["notes", "seealso"] {
         text.push_str(&documentation.verbatim(key));
     }
@@ -54,6 +66,31 @@ pub(crate) fn stub(module: &Module) -> Result<String, DocumentationError> {
         python("EXAMPLES", &documentation.content("examples")),
         python("RETURN", &documentation.content("returns")),
     ))
+}
+
+/// The text of the fragment that the stubs share.
+pub(crate) fn fragment() -> String {
+    let spec = Connection::spec();
+    let text = Yaml::Map(vec![("options".into(), options(&spec.options))]).to_text(0);
+    let head = HEAD.trim_start_matches("#!/usr/bin/python\n").replace(
+        "This is the documentation; the module itself is in the executable.",
+        "Every module takes these options.",
+    );
+    format!(
+        "{head}\nclass ModuleDocFragment:\n    {}",
+        python("DOCUMENTATION", &text)
+    )
+}
+
+/// Whether the module takes the shared options, and those of its own: what is
+/// new, and what is declared otherwise.
+fn parted(spec: &Spec) -> (bool, Vec<&Opt>) {
+    let shared = Connection::spec();
+    let (shared, own): (Vec<&Opt>, Vec<&Opt>) = spec
+        .options
+        .iter()
+        .partition(|option| shared.option(&option.name) == Some(*option));
+    (!shared.is_empty(), own)
 }
 
 /// A text as a Python constant.
@@ -87,10 +124,10 @@ fn attributes(spec: &Spec) -> Yaml {
     Yaml::Map(entries)
 }
 
-fn options(spec: &Spec) -> Yaml {
-    let options = spec.options.iter();
+fn options<'a>(options: impl IntoIterator<Item = &'a Opt>) -> Yaml {
     Yaml::Map(
         options
+            .into_iter()
             .map(|option| (option.name.to_string(), describe(option)))
             .collect(),
     )
@@ -131,7 +168,7 @@ fn describe(option: &Opt) -> Yaml {
         put("aliases", Yaml::texts(&option.aliases));
     }
     if let Some(sub_spec) = &option.options {
-        put("suboptions", options(sub_spec));
+        put("suboptions", options(&sub_spec.options));
     }
     Yaml::Map(entries)
 }
