@@ -65,6 +65,24 @@ def test_a_task_that_fails_is_shown_with_its_log_and_the_others_go_on(clone, clu
     assert names(cluster) == ["a", "b", "c", "d", "e"]
 
 
+@pytest.mark.parametrize("method, path, verb", [("POST", r".*/start", "start"), ("PUT", r".*/resize", "resize")])
+def test_a_vm_that_is_there_but_not_as_wanted_says_so(clone, cluster, method, path, verb):
+    cluster.fault(method=method, path=path, task={"exitstatus": "QEMU exited with code 1"})
+    settings = {"template": "debian-13", "disks": {"scsi0": {"size": "8G"}}, "state": "started"}
+    result = clone("a", **settings)
+    assert result["msg"].startswith(f"unable to {verb} VM `a`: task UPID:")
+    row = rows(result)["a"]
+    assert (row["created"], row["changed"], row["status"], row["vmid"]) == (True, True, "stopped", 106)
+    assert rows(clone("a", **settings))["a"]["status"] == "running"
+
+
+def test_without_quorum_nothing_is_done_and_the_server_is_quoted(clone, cluster):
+    cluster.patch(quorate=False)
+    result = clone("a", template="debian-13")
+    assert result["failed"] and "cluster not ready - no quorum?" in result["msg"]
+    assert (rows(result)["a"]["created"], rows(result)["a"]["status"]) == (False, None)
+
+
 def test_on_error_stop_begins_no_further_vm(clone, cluster):
     cluster.fault(method="POST", path=CLONE, after=1, task=FULL_DISK)
     result = clone("a", "b", "c", "d", template="debian-13", parallel=1, on_error="stop")

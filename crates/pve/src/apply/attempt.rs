@@ -210,3 +210,23 @@ fn plain(value: &Value) -> String {
         .as_str()
         .map_or_else(|| value.to_string(), str::to_owned)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Again, UNREACHED_FOR, UNREACHED_TRIES, Unreached};
+    use std::time::Instant;
+
+    #[test]
+    fn a_silence_ends_the_tries_when_it_is_both_long_and_repeated() {
+        let long_ago = Instant::now().checked_sub(UNREACHED_FOR);
+        for (since, tries, again) in [
+            (None, 0, true),
+            (None, 10 * UNREACHED_TRIES, true),
+            (long_ago, UNREACHED_TRIES - 1, true),
+            (long_ago, UNREACHED_TRIES, false),
+        ] {
+            let answer = Unreached { since, tries }.again();
+            assert_eq!(matches!(answer, Again::Later), again, "{since:?} {tries}");
+        }
+    }
+}
