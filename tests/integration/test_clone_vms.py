@@ -6,7 +6,7 @@ from __future__ import annotations
 import urllib.parse
 
 import pytest
-from clone_vms import MODULE, asked, begun, clone, guests, lines, only, rows, sent, writes  # noqa: F401
+from clone_vms import MODULE, asked, clone, guests, lines, only, rows, sent, writes  # noqa: F401
 from conftest import ANSIBLE
 
 WEB = ("web-1", "web-2", "web-3")

@@ -30,7 +30,7 @@ def slowly(cluster, seconds=0.05):
     cluster.patch(guests=[{"vmid": vmid, "clone_secs": 10} for vmid in (9000, 9001)])
 
 
-# ----------------------------------------------------------------------------------------------- in order: SIGINT, SIGTERM
+# ------------------------------------------------------------------------------------------ in order: SIGINT, SIGTERM
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -80,7 +80,7 @@ def test_a_signal_ends_the_wait_of_a_blocked_plan(begun, cluster):
     assert result["msg"] == "unable to make a plan: interrupted"
 
 
-# ------------------------------------------------------------------------------------------------------ at once: SIGKILL
+# --------------------------------------------------------------------------------------------------- at once: SIGKILL
 
 
 def test_a_run_that_was_killed_at_any_request_is_finished_by_the_next_one(clone, begun, cluster):
@@ -197,7 +197,7 @@ def test_a_clone_that_ends_while_the_plan_is_made_is_not_taken_for_left_over(clo
     assert lines(cluster) == []
 
 
-# ------------------------------------------------------------------------------------------------------- other clients
+# ------------------------------------------------------------------------------------------------------ other clients
 
 
 def test_a_foreign_clone_of_another_template_is_not_waited_for(clone, begun, cluster):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""proxmox_clone_vms against what a real cluster does: locks, failed tasks, lost answers, other clients, hanging servers."""
+"""proxmox_clone_vms against bad luck: locks, failed tasks, lost answers, other clients, hanging servers."""
 
 from __future__ import annotations
 

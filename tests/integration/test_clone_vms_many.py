@@ -9,7 +9,7 @@ import re
 import urllib.parse
 
 import pytest
-from clone_vms import MODULE, asked, clone, guests, lines, only, sent  # noqa: F401
+from clone_vms import MODULE, asked, clone, lines, only, sent  # noqa: F401
 
 FORTY = [f"web-{number:02}" for number in range(1, 41)]
 ALL_OF_IT = {
@@ -122,7 +122,7 @@ def test_the_plan_is_listed_at_verbosity_3(clone, cluster):
     assert "plan" not in clone("web-1", template="debian-13", check=True, verbosity=2)
 
 
-# ------------------------------------------------------------------------------------------------------ what it never says
+# ------------------------------------------------------------------------------------------------- what it never says
 
 
 def forms(secret):

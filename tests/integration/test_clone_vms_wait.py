@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""proxmox_clone_vms once the VM is there: what it waits for, what waits for the next boot, and the cloud-init password."""
+"""proxmox_clone_vms and time: what it waits for, what waits for the next boot, and the cloud-init password."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def test_a_paused_vm_is_neither_resumed_nor_started(clone, cluster):
     assert result["warnings"] == ["gateway (100) is paused: it is neither resumed nor started"]
 
 
-# -------------------------------------------------------------------------------------------- values that wait for a boot
+# ---------------------------------------------------------------------------------------- values that wait for a boot
 
 
 def test_what_a_running_vm_does_not_have_yet_is_named_each_time(clone, cluster):
@@ -216,7 +216,7 @@ def test_what_takes_effect_at_once_needs_no_reboot(clone, cluster):
     assert lines(cluster) == ["PUT /nodes/pve1/qemu/100/config"]
 
 
-# ------------------------------------------------------------------------------------------------ the cloud-init password
+# -------------------------------------------------------------------------------------------- the cloud-init password
 
 
 def test_a_password_is_written_when_it_differs_from_the_stored_hash(clone, cluster):
