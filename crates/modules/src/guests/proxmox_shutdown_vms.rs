@@ -226,13 +226,18 @@ fn fate(args: &ShutdownArgs, guest: &Guest, server: &Server) -> Fate {
     if let Some(why) = cannot(args, guest) {
         return Fate::Cannot(why);
     }
-    let step = match (guest.live.status, args.on_timeout) {
+    let (step, limit) = match (guest.live.status, args.on_timeout) {
         (Status::Stopped, _) => return Fate::There,
-        (Status::Paused, OnTimeout::Stop) => stop(guest, server),
-        (Status::Paused, _) => left(PAUSED.to_owned()),
-        _ => shut_down(args, guest, server),
+        (Status::Paused, OnTimeout::Stop) => (stop(guest, server), None),
+        (Status::Paused, _) => (left(PAUSED.to_owned()), None),
+        _ => {
+            let step = shut_down(args, guest, server);
+            // What follows has its own time, or else a long shutdown would leave none for it.
+            let limit = step.limit.map(|limit| limit + STOP_LIMIT);
+            (step, limit)
+        }
     };
-    Fate::Steps(vec![step], None)
+    Fate::Steps(vec![step], limit)
 }
 
 fn shut_down(args: &ShutdownArgs, guest: &Guest, server: &Server) -> Step {

@@ -117,6 +117,20 @@ fn the_server_is_waited_for_longer_than_it_is_given() {
 }
 
 #[test]
+fn however_long_a_shutdown_may_take_there_is_time_for_what_follows() {
+    for timeout in [0, 40, 180, 600, 3600] {
+        let stated = json!({"vms": ["db"], "timeout": timeout, "on_timeout": "stop"});
+        let (plan, _) = ready(&stated, "9.2.11");
+        let track = &plan.tracks[0];
+        let Some((_, Follow::Steps(steps))) = track.steps[0].on.last() else {
+            panic!("nothing follows")
+        };
+        let whole = track.steps[0].limit.unwrap() + steps[0].limit.unwrap();
+        assert!(track.limit.unwrap() >= whole, "{timeout}");
+    }
+}
+
+#[test]
 fn an_ha_managed_guest_is_followed_beyond_its_task() {
     let (plan, _) = ready(&json!({"vms": ["ha-up", "db"]}), "9.2.11");
     let settles: Vec<bool> = plan
