@@ -108,6 +108,13 @@ def test_a_wrong_type_is_told_in_ansibles_words(ferrox, cluster, least, connecti
     assert cluster.requests() == []
 
 
+@pytest.mark.parametrize("module", ["proxmox_clone_vms", "proxmox_start_vms", "proxmox_shutdown_vms"])
+def test_nothing_at_a_time_is_refused(ferrox, cluster, least, connection, module):
+    result = ferrox(module, {**connection, **least(module), "parallel": 0})
+    assert result["failed"] and result["msg"] == "parallel must be at least 1, got: 0"
+    assert cluster.requests() == []
+
+
 @every_module
 def test_half_a_token_is_told(ferrox, least, connection, module):
     del connection["api_token_secret"]

@@ -18,6 +18,7 @@ use super::clone::reading::Reading;
 use super::clone::report::{Note, report};
 use super::clone::settings::{Settings, over};
 use super::clone::source::Source;
+use super::power::hold_parallel;
 use super::wait;
 use crate::connection::Connection;
 use crate::fault;
@@ -123,6 +124,7 @@ impl Job for ProxmoxCloneVms {
 
     fn plan(task: &Task<'_, CloneArgs>, cluster: &Cluster) -> Result<Planned<Vec<Note>>, Failure> {
         let CloneArgs(options, has_waited) = task.args;
+        hold_parallel(options.parallel)?;
         cluster.ask_side_by_side(options.parallel.into());
         if has_waited.load(Ordering::Relaxed) {
             // What is being made now was begun by others since: nobody waits for them.

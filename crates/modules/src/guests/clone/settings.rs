@@ -252,7 +252,11 @@ fn tags(texts: &[String]) -> Result<String, Unwantable> {
 fn sshkeys(value: &Value) -> Result<String, Unwantable> {
     let texts: Vec<&str> = match value {
         Value::String(text) => vec![text],
-        Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
+        Value::Array(items) => items
+            .iter()
+            .map(Value::as_str)
+            .collect::<Option<_>>()
+            .ok_or_else(|| unwantable("sshkeys", "holds something that is no text"))?,
         _ => return Err(unwantable("sshkeys", "must be a list or a text")),
     };
     SshKeys::collect(texts)
@@ -270,9 +274,9 @@ fn net(key: &str, value: &Value) -> Result<String, Unwantable> {
     match value {
         Value::String(text) => Ok(text.clone()),
         Value::Object(stated) => {
-            let pairs = stated.iter().filter_map(|(name, value)| {
-                let known = NET_NAMES.iter().find(|(option, _)| option == name);
-                Some((known.map_or(name.as_str(), |(_, api)| api), text_of(value)?))
+            let pairs = parts(key, stated)?.into_iter().map(|(name, value)| {
+                let known = NET_NAMES.iter().find(|(option, _)| *option == name);
+                (known.map_or(name, |(_, api)| api), value)
             });
             PropertyString::from_pairs(kind, pairs)
                 .map(|net| net.to_string())
@@ -291,9 +295,9 @@ fn ipconfig(key: &str, value: &Value) -> Result<String, Unwantable> {
     }
     let text = match value {
         Value::String(text) => text.clone(),
-        Value::Object(parts) => parts
+        Value::Object(stated) => parts(key, stated)?
             .iter()
-            .filter_map(|(name, value)| Some(format!("{name}={}", text_of(value)?)))
+            .map(|(name, value)| format!("{name}={value}"))
             .collect::<Vec<_>>()
             .join(","),
         _ => return Err(unwantable(key, "must be a property string or a dictionary")),
@@ -304,9 +308,35 @@ fn ipconfig(key: &str, value: &Value) -> Result<String, Unwantable> {
         .map_err(|error| unwantable(key, error))
 }
 
+/// The parts of a dictionary as texts. One that is null is not stated.
+fn parts<'a>(
+    key: &str,
+    stated: &'a Map<String, Value>,
+) -> Result<Vec<(&'a str, String)>, Unwantable> {
+    stated
+        .iter()
+        .filter(|(_, value)| !value.is_null())
+        .map(|(name, value)| {
+            let text = text_of(value).ok_or_else(|| {
+                unwantable(key, format!("{name} is neither text, number nor boolean"))
+            })?;
+            Ok((name.as_str(), text))
+        })
+        .collect()
+}
+
 fn disk_size(key: &str, value: &Value) -> Result<Size, Unwantable> {
     let size = match value {
-        Value::Object(disk) => disk.get("size").and_then(text_of),
+        Value::Object(disk) => {
+            if let Some(other) = disk.keys().find(|name| *name != "size") {
+                let why = format!(
+                    "its size is stated here and nothing else; {other} belongs under config, as in \
+                     config: {{{key}: \"{other}=…\"}}"
+                );
+                return Err(unwantable(key, why));
+            }
+            disk.get("size").and_then(text_of)
+        }
         value => text_of(value),
     };
     let size = size.ok_or_else(|| unwantable(key, "has no size, such as 40G"))?;
@@ -409,8 +439,25 @@ mod tests {
                 "skiplock: is no key that a configuration is stated by",
             ),
             (
-                json!({"disks": {"scsi0": {"sise": "4G"}}}),
+                json!({"disks": {"scsi0": {}}}),
                 "scsi0: has no size, such as 40G",
+            ),
+            (
+                json!({"disks": {"scsi0": {"size": "4G", "ssd": true}}}),
+                "scsi0: its size is stated here and nothing else; ssd belongs under config, as in \
+                 config: {scsi0: \"ssd=…\"}",
+            ),
+            (
+                json!({"net": {"net0": {"bridge": "vmbr0", "vlan": [1, 2]}}}),
+                "net0: vlan is neither text, number nor boolean",
+            ),
+            (
+                json!({"ipconfig": {"ipconfig0": {"ip": ["dhcp"]}}}),
+                "ipconfig0: ip is neither text, number nor boolean",
+            ),
+            (
+                json!({"sshkeys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0 admin", 7]}),
+                "sshkeys: holds something that is no text",
             ),
         ] {
             let settings = Settings::parse(map(stated)).unwrap();
