@@ -43,8 +43,12 @@ impl Client {
         self.transport.user()
     }
 
-    /// Reads. A lost answer is asked for again; `within` bounds the wait.
+    /// Reads. A lost answer is asked for again; `within` bounds the wait. What
+    /// writes is not sent: that is for [`apply`](crate::apply::apply) alone.
     pub fn read(&self, call: &Call, within: Option<Duration>) -> Result<Value, Error> {
+        if call.writes() {
+            return Err(Error::Never(format!("{call} is no question")));
+        }
         let began = Instant::now();
         let mut again = READ_AGAIN;
         loop {
@@ -69,6 +73,7 @@ pub(crate) fn decode<T: DeserializeOwned>(call: &Call, data: &Value) -> Result<T
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Arc, Mutex};
     use std::time::Duration;
 
@@ -76,17 +81,22 @@ mod tests {
 
     use super::Client;
     use crate::call::Call;
+    use crate::cluster::Cluster;
     use crate::error::{Error, Request};
     use crate::path;
     use crate::transport::Transport;
 
     /// Loses every answer, and keeps how long each might have taken.
     #[derive(Default)]
-    struct Losing(Mutex<Vec<Duration>>);
+    struct Losing {
+        sent: AtomicUsize,
+        within: Mutex<Vec<Duration>>,
+    }
 
     impl Transport for Losing {
         fn send(&self, call: &Call, within: Option<Duration>) -> Result<Value, Error> {
-            self.0.lock().unwrap().extend(within);
+            self.sent.fetch_add(1, Ordering::Relaxed);
+            self.within.lock().unwrap().extend(within);
             Err(Error::Unknown {
                 request: Request::from(call),
                 cause: "connection reset".to_owned(),
@@ -103,13 +113,24 @@ mod tests {
     }
 
     #[test]
+    fn what_writes_is_never_sent_as_a_question() {
+        let losing = Arc::new(Losing::default());
+        let cluster = Cluster::new(Client::shared(Arc::clone(&losing) as Arc<dyn Transport>));
+        for call in [Call::post, Call::put, Call::delete] {
+            let answer = cluster.get(&call(path!("access", "roles")));
+            assert!(matches!(answer, Err(Error::Never(_))));
+        }
+        assert_eq!(losing.sent.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
     fn a_read_that_is_repeated_has_only_the_time_that_is_left() {
         let losing = Arc::new(Losing::default());
         let client = Client::shared(Arc::clone(&losing) as Arc<dyn Transport>);
         let within = Duration::from_secs(20);
         let answer = client.read(&Call::get(path!("version")), Some(within));
         assert!(matches!(answer, Err(Error::Unknown { .. })));
-        let given = losing.0.lock().unwrap();
+        let given = losing.within.lock().unwrap();
         assert_eq!(given.len(), 3);
         assert!(given[0] <= within && given[1] < given[0] && given[2] < given[1]);
     }
