@@ -47,7 +47,7 @@ def refused(clone, cluster):
             [{"name": "web-1", "vmid_range": "7099-7000"}],
             "VM `web-1`: vmid_range: must be two VMIDs from 100 on, such as 5000-5999",
         ),
-        ([{"name": "web-1", "disks": {"scsi0": {"sise": "4G"}}}], "VM `web-1`: scsi0: has no size, such as 40G"),
+        ([{"name": "web-1", "disks": {"scsi0": {}}}], "VM `web-1`: scsi0: has no size, such as 40G"),
         ([{"name": "web-1", "net": {"eth0": "virtio"}}],
          "VM `web-1`: eth0: is no network card: name it net0, net1, …"),
         (
@@ -236,12 +236,17 @@ def test_an_unknown_pool_of_a_vm_that_is_there_is_refused(refused):
     assert refused({"name": "db", "pool": "nope", "cores": 4}) == "VM `db`: there is no pool `nope`"
 
 
-def test_a_locked_vm_is_refused_only_if_it_would_be_written_to(refused, clone, cluster):
+def test_a_locked_vm_fails_alone_and_only_if_it_would_be_written_to(clone, cluster):
     cluster.patch(guests=[{"vmid": 102, "lock": "backup"}])
-    assert refused({"name": "web-old-2", "cores": 8}) == (
-        "VM `web-old-2`: VMID 102 is locked (backup); when that operation does not run any more, unlock it with "
-        "`qm unlock 102`"
+    result = clone({"name": "web-old-2", "cores": 8}, {"name": "gateway", "description": "x"})
+    assert result["failed"] and result["changed"]
+    assert result["msg"] == (
+        "1 of 2 VMs failed: unable to change VM `web-old-2`: it is locked (backup); when that operation does not run "
+        "any more, unlock it with `qm unlock 102`"
     )
+    assert cluster.guest(100)["config"]["description"] == "x"
+    foretold = clone({"name": "web-old-2", "cores": 8}, check=True)
+    assert not foretold["changed"] and "locked (backup)" in foretold["vms"][0]["error"]
     assert not clone({"name": "web-old-2", "cores": 2})["changed"]
 
 

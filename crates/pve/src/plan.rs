@@ -187,6 +187,15 @@ impl Step {
         }
     }
 
+    /// A step that says why nothing can be done: its track fails, the others go on.
+    pub fn cannot(verb: &'static str, why: impl Into<String>) -> Self {
+        let why = why.into();
+        let never = Probe::new(Vec::new(), move |_| {
+            Verdict::Never(Error::Never(why.clone()))
+        });
+        Self::wait(verb, "", never)
+    }
+
     /// This step, which begins only when the claim is free.
     #[must_use]
     pub fn claims(mut self, what: impl Into<String>, limit: usize) -> Self {

@@ -8,8 +8,8 @@ use std::time::Duration;
 use ansible::Failure;
 use pve::apply::{Applied, TrackEnd};
 use pve::nodes::guest::{Address, GuestKind, Status};
-use pve::plan::{Lost, Probe, VMID, Verdict};
-use pve::{Cluster, Error, Plan, Step, Track};
+use pve::plan::{Lost, Probe, VMID};
+use pve::{Cluster, Plan, Step, Track};
 use serde_json::{Map, Value, json};
 
 use super::select::{Chosen, Guest};
@@ -76,7 +76,7 @@ impl Wish {
             let (steps, limit, cannot) = match fate {
                 Fate::There => (Vec::new(), None, None),
                 Fate::Steps(steps, limit) => (steps, limit, None),
-                Fate::Cannot(why) => (vec![self.cannot(why.clone())], None, Some(why)),
+                Fate::Cannot(why) => (vec![Step::cannot(self.verb, why.clone())], None, Some(why)),
             };
             before.insert(guest.title(), json!(guest.live.status.as_str()));
             let writes = steps.iter().any(|step| step.call.is_some());
@@ -109,14 +109,6 @@ impl Wish {
         plan.before = Value::Object(before);
         plan.after = Value::Object(after);
         (plan, items)
-    }
-
-    /// A step that says why nothing can be done: its guest fails, the others go on.
-    fn cannot(&self, why: String) -> Step {
-        let probe = Probe::new(Vec::new(), move |_| {
-            Verdict::Never(Error::Never(why.clone()))
-        });
-        Step::wait(self.verb, "", probe)
     }
 
     /// What is known of a guest at the end; `method` and addresses are the module's own.

@@ -33,6 +33,8 @@ pub struct Note {
     pub track: Option<usize>,
     /// Whether it is waited for.
     pub waits: bool,
+    /// Why nothing can be done about it, where something should be.
+    pub cannot: Option<String>,
 }
 
 /// What was done for a VM; in check mode, what would be.
@@ -99,6 +101,9 @@ pub fn report(notes: &[Note], plan: &Plan, applied: Option<&Applied>, cluster: &
                 pending.join(", ")
             ));
         }
+        if let Some(why) = note.cannot.as_ref().filter(|_| done.foretold) {
+            report.warnings.push(format!("{}: {why}", note.name));
+        }
         vms.push(Value::Object(row(note, *done, &pending)));
     }
     let created = done.iter().filter(|done| done.wrote("clone")).count();
@@ -151,11 +156,14 @@ fn row(note: &Note, done: Done<'_>, pending: &[String]) -> Map<String, Value> {
     let vmid = end
         .and_then(|end| end.bindings.get(VMID)?.parse().ok())
         .or(note.vmid);
-    let error = end.and_then(|end| match &end.trouble {
-        Some(trouble) => Some(trouble.to_string()),
-        None if !end.began => Some("not begun".to_owned()),
-        None => None,
-    });
+    let error = match end {
+        Some(end) => match &end.trouble {
+            Some(trouble) => Some(trouble.to_string()),
+            None if !end.began => Some("not begun".to_owned()),
+            None => None,
+        },
+        None => note.cannot.clone(),
+    };
     let seconds = end.map_or(0.0, |end| (end.took.as_secs_f64() * 10.0).round() / 10.0);
     let mut row = Map::new();
     let mut put = |key: &str, value: Value| row.insert(key.to_owned(), value);

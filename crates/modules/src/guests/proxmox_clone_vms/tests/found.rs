@@ -138,11 +138,6 @@ fn what_cannot_be_done_to_it_is_told_before_anything_is_written() {
             "scsi0: there is a disk already (ceph:vm-101-disk-0); it would be replaced by an empty one",
         ),
         (
-            web().locked("backup"),
-            json!({"cores": 4}),
-            "VMID 101 is locked (backup); when that operation does not run any more, unlock it with `qm unlock 101`",
-        ),
-        (
             web().config(json!({"agent": "0"})).running(),
             json!({"state": "started", "wait_for": "ip"}),
             "cannot be waited for: its configuration has neither a guest agent (agent: 1) nor a static address \
@@ -154,6 +149,21 @@ fn what_cannot_be_done_to_it_is_told_before_anything_is_written() {
             format!("nothing was done: VM `web-1`: {message}")
         );
     }
+}
+
+#[test]
+fn a_locked_vm_fails_alone() {
+    let (plan, notes) = Site::of([web().locked("backup")]).ready(&json!({"vms": [
+        {"name": "web-1", "cores": 4, "tags": ["new"]},
+    ]}));
+    assert_eq!(plan.calls(), Vec::<String>::new());
+    assert_eq!(plan.tracks.len(), 1, "it has a track, which fails");
+    assert_eq!(
+        notes[0].cannot.as_deref(),
+        Some(
+            "it is locked (backup); when that operation does not run any more, unlock it with `qm unlock 101`"
+        )
+    );
     assert_eq!(
         calls(web().locked("backup"), json!({"cores": 2})),
         Vec::<String>::new(),
