@@ -153,6 +153,26 @@ impl Change {
         self.set.is_empty() && self.delete.is_empty()
     }
 
+    /// Takes out what can only be merged with a clone's own value: its disks
+    /// have other volumes than the template's, and it has another UUID. With
+    /// what is wanted of each such key.
+    pub fn take_own(&mut self, template: &Config, wanted: &Wanted) -> Vec<(String, String)> {
+        let is_own = |key: &str| (key == "smbios1" || is_disk(key)) && template.get(key).is_some();
+        let (own, set): (Vec<_>, Vec<_>) = std::mem::take(&mut self.set)
+            .into_iter()
+            .partition(|(key, _)| is_own(key));
+        self.set = set;
+        own.into_iter()
+            .filter_map(|(key, _)| match wanted.get(&key)? {
+                Want::Text(text) => {
+                    self.after.insert(key.clone(), json!(text));
+                    Some((key, text.clone()))
+                }
+                Want::Password(_) => None,
+            })
+            .collect()
+    }
+
     /// `PUT …/config`, below the guest's path.
     pub fn call(&self, guest: &Path) -> Call {
         let mut call = Call::put(guest.join("config"));
@@ -200,6 +220,12 @@ pub fn change(have: &Config, wanted: &Wanted, password: Compared) -> Result<Chan
     Ok(change)
 }
 
+/// Whether the key is that of a disk or drive in use.
+pub fn is_disk(key: &str) -> bool {
+    !key.starts_with("unused")
+        && matches!(Kind::of(key), Some(kind) if kind == Kind::DISK || kind == Kind::STATE_DISK)
+}
+
 /// A value as a person reads it: SSH keys without their percent-encoding.
 fn shown(key: &str, value: &str) -> String {
     match SshKeys::collect([value]) {
@@ -211,7 +237,7 @@ fn shown(key: &str, value: &str) -> String {
 /// A property string keeps what was not stated of it, the MAC of a network
 /// card above all. An address is the exception: a gateway that was not stated
 /// does not belong to the new address.
-fn merged(key: &str, had: Option<&str>, want: &str) -> Result<String, Unwantable> {
+pub fn merged(key: &str, had: Option<&str>, want: &str) -> Result<String, Unwantable> {
     let unwantable = |why: String| Unwantable {
         key: key.to_owned(),
         why,

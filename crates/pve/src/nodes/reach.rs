@@ -158,9 +158,9 @@ pub fn mac_of(net: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// A guest that boots, an agent that is not up yet and a node that was not
+/// What an error means to a probe: a guest that boots, an agent that is not up yet and a node that was not
 /// reached are matters of time; all else stays as it is.
-fn not_yet(error: &Error) -> Verdict {
+pub fn not_yet(error: &Error) -> Verdict {
     let passes = task::passes(error)
         || matches!(
             error.matched(),

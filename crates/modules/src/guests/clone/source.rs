@@ -2,11 +2,10 @@
 
 use pve::guests::GuestRef;
 use pve::nodes::guest::{Address, Live, Status};
-use pve::wire::Kind;
 
 use super::picture::Picture;
 use super::settings::{CloneType, Settings};
-use crate::guests::config::Config;
+use crate::guests::config::{Config, is_disk};
 
 /// The VM that is cloned.
 #[derive(Clone, Debug)]
@@ -164,9 +163,4 @@ pub fn storages(config: &Config) -> impl Iterator<Item = String> {
     storages.sort_unstable();
     storages.dedup();
     storages.into_iter()
-}
-
-fn is_disk(key: &str) -> bool {
-    !key.starts_with("unused")
-        && matches!(Kind::of(key), Some(kind) if kind == Kind::DISK || kind == Kind::STATE_DISK)
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::picture::{CLONE_LOCK, clone_tasks, running_clones};
 use super::source::Source;
-use crate::guests::config::{Change, Config};
+use crate::guests::config::{Change, Config, merged};
 use crate::guests::power::NODE;
 
 /// How many clones may write to one storage side by side. Each takes the
@@ -154,6 +154,27 @@ fn is_cloning(tasks: &Value, source: &str, user: &str) -> bool {
 /// Writes what differs.
 pub fn configure(vm: &Path, change: &Change) -> Option<Step> {
     (!change.is_empty()).then(|| Step::call("configure", "configured", change.call(vm)))
+}
+
+/// The name that a value is bound to which can only be told from the VM itself.
+const OWN: &str = "own";
+
+/// Writes a key of a new clone, merged with the value that the clone has of its own.
+pub fn adapt(vm: &Path, key: &str, wanted: &str) -> [Step; 2] {
+    let config = vm.join("config");
+    let write = Call::put(config.clone()).with(key, Param::Bound(OWN));
+    let (key, wanted) = (key.to_owned(), wanted.to_owned());
+    let own = Probe::get(Call::get(config), move |answer| match answer {
+        Ok(config) => match merged(&key, config[&key].as_str(), &wanted) {
+            Ok(value) => Verdict::Holds(Some(value)),
+            Err(error) => Verdict::Never(Error::Never(error.to_string())),
+        },
+        Err(error) => reach::not_yet(error),
+    });
+    [
+        Step::wait("look at", "looked at", own).binds(Bind::Probe { name: OWN }),
+        Step::call("configure", "configured", write),
+    ]
 }
 
 /// Grows disks to their wanted sizes; a disk that is larger than wanted is an error.

@@ -51,10 +51,15 @@ impl Draft<'_> {
         let vm = steps::vm_path(node, item.vmid);
         let mut have = template;
         forget_mac(&mut have, wanted);
-        let change = change(&have, wanted, Compared::Differs).map_err(|error| error.to_string())?;
+        let mut change =
+            change(&have, wanted, Compared::Differs).map_err(|error| error.to_string())?;
         let after = have.with(&change);
+        let own = change.take_own(&have, wanted);
         let mut steps = vec![clone.step()];
         steps.extend(steps::configure(&vm, &change));
+        for (key, wanted) in &own {
+            steps.extend(steps::adapt(&vm, key, wanted));
+        }
         let growth = steps::grow(
             &vm,
             &have,

@@ -62,6 +62,16 @@ fn only_what_differs_from_the_template_is_written_to_the_clone() {
                 "{put} nameserver=9.9.9.9 1.1.1.1 searchdomain=example.org"
             )],
         ),
+        // The clone's volumes are its own: the template's must not be written to it.
+        (
+            json!({"config": {"scsi0": "discard=on", "scsi1": "ceph:8"}, "disks": {"scsi0": "40G"}}),
+            vec![
+                format!("{put} scsi1=ceph:8"),
+                format!("{put} scsi0={{own}}"),
+                "PUT /nodes/pve1/qemu/{vmid}/resize disk=scsi0 size=40G".to_owned(),
+            ],
+        ),
+        (json!({"config": {"scsi0": "size=10G"}}), vec![]),
         (
             json!({"tags": ["web", "prod"], "config": {"ide2": "", "vga": "serial0"}}),
             vec![format!("{put} tags=web;prod vga=serial0 delete=ide2")],
