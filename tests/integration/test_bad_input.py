@@ -325,6 +325,25 @@ def test_a_signal_ends_a_run_that_hangs_with_one_answer(executable, cluster, con
     assert process.returncode == 1 and stderr == ""
 
 
+def test_a_signal_while_the_server_hangs_still_names_the_tasks_that_go_on(executable, cluster, connection):
+    cluster.control("POST", "/time-scale", {"time_scale": 1})
+    cluster.help("hang", path=".*/tasks/.*/status", times=None)
+    arguments = {**connection, "vms": [{"name": "web-1"}, {"name": "web-2"}], "defaults": {"template": "debian-13"}}
+    process = subprocess.Popen([executable, "proxmox_clone_vms", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               env=clean_environment(), text=True)
+    process.stdin.write(json.dumps(arguments))
+    process.stdin.close()
+    process.stdin = None
+    deadline = time.monotonic() + TIMEOUT
+    while sum("/status" in request["path"] for request in cluster.requests()) < 2:
+        assert time.monotonic() < deadline and process.poll() is None
+    process.terminate()
+    result = json.loads(process.communicate(timeout=TIMEOUT)[0])
+    assert result["failed"] and result["changed"] and result["msg"].startswith("interrupted")
+    running = result["failure"]["running"]
+    assert len(running) == 2 and all(":qmclone:9000:" in upid and upid in result["msg"] for upid in running)
+
+
 # ---------------------------------------------------------------------------------------------- one JSON object, always
 
 

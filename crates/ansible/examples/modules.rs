@@ -70,6 +70,9 @@ fn deaf(context: &Context, _: &Map<String, Value>) -> Result<Outcome, Failure> {
 /// Writes on, whatever happens.
 fn stubborn(context: &Context, values: &Map<String, Value>) -> Result<Outcome, Failure> {
     context.begin_writing();
+    context.has_begun("UPID:pve1:1");
+    context.has_begun("UPID:pve1:2");
+    context.has_ended("UPID:pve1:1");
     deaf(context, values)
 }
 

@@ -1,6 +1,6 @@
 //! What a module is told beside its arguments.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -36,6 +36,9 @@ pub struct Context {
     pub interrupted: Arc<AtomicBool>,
     /// Whether the module has begun to write.
     pub writing: Arc<AtomicBool>,
+    /// What the module has begun outside of this process, and whether it still
+    /// goes on.
+    pub begun: Arc<Mutex<BTreeMap<String, bool>>>,
     /// What is masked in all output.
     pub mask: Arc<Mutex<Mask>>,
 }
@@ -65,6 +68,24 @@ impl Context {
     /// this whether the run [is interrupted](Self::is_interrupted) already.
     pub fn begin_writing(&self) {
         self.writing.store(true, Ordering::SeqCst);
+    }
+
+    /// Notes work that goes on outside of this process, whatever becomes of it
+    /// here: a module that is cut off cannot tell of it any more.
+    pub fn has_begun(&self, work: &str) {
+        self.note(work, true);
+    }
+
+    /// Notes that this work does not go on any more.
+    pub fn has_ended(&self, work: &str) {
+        self.note(work, false);
+    }
+
+    fn note(&self, work: &str, goes_on: bool) {
+        self.begun
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(work.to_owned(), goes_on);
     }
 
     /// Shows one line of progress on standard error, if the caller wants it;

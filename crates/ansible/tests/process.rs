@@ -191,17 +191,25 @@ fn a_module_that_is_interrupted_answers_by_itself() {
 
 #[test]
 fn a_module_that_does_not_stop_is_answered_for() {
-    for (module, msg) in [
-        ("deaf", "interrupted before anything was written"),
+    for (module, msg, running) in [
+        (
+            "deaf",
+            "interrupted before anything was written",
+            json!(null),
+        ),
         (
             "stubborn",
-            "interrupted, and the module did not come to an end within 10 s: what it has done by then is not known",
+            "interrupted, and the module did not come to an end within 10 s: what it has done by then is not \
+             known; left running: UPID:pve1:2",
+            json!(["UPID:pve1:2"]),
         ),
     ] {
         let (answer, code) = interrupt(module, "-TERM");
         assert_eq!(code, Some(1));
         assert_eq!(answer["msg"], msg);
         assert_eq!(answer["failure"]["kind"], "interrupted");
+        assert_eq!(answer["failure"]["running"], running);
+        assert_eq!(answer["changed"], running != json!(null));
     }
 }
 

@@ -102,6 +102,11 @@ pub fn carry_out<J: Job>(task: &Task<'_, J::Args>, cluster: &Cluster) -> Result<
             &Control {
                 interrupted: task.context.interrupted(),
                 watch: &|event| {
+                    match &event.what {
+                        What::TaskBegan { upid } => task.context.has_begun(upid.as_str()),
+                        What::TaskEnded { upid } => task.context.has_ended(upid.as_str()),
+                        _ => {}
+                    }
                     if tells_something(&plan, event) {
                         task.context.progress(&event.to_string());
                     }
@@ -115,11 +120,15 @@ pub fn carry_out<J: Job>(task: &Task<'_, J::Args>, cluster: &Cluster) -> Result<
     answer(task.context, plan, applied.as_ref(), report)
 }
 
-/// Whether an event is worth a line: that a step has begun is not, nor is
+/// Whether an event is worth a line: that a step or its task has begun is not, nor is
 /// anything about a plan of one step, which the result tells a moment later.
 fn tells_something(plan: &Plan, event: &Event) -> bool {
     let steps: usize = plan.tracks.iter().map(|track| track.steps.len()).sum();
-    steps > 1 && !matches!(event.what, What::Began { .. })
+    let is_end = !matches!(
+        event.what,
+        What::Began { .. } | What::TaskBegan { .. } | What::TaskEnded { .. }
+    );
+    steps > 1 && is_end
 }
 
 /// Plans until the plan is ready; in check mode a blocked plan is the result.

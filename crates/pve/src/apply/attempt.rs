@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::track::{State, upid};
 use super::wait::{self, Looked, Patience};
-use super::{StepEnd, vmids};
+use super::{StepEnd, What, vmids};
 use crate::call::Call;
 use crate::error::{Error, Request};
 use crate::plan::{Bind, Lost, Settles, Step, VMID};
@@ -48,7 +48,12 @@ impl State<'_> {
         }
         match (&step.settles, upid(&answer)) {
             (Settles::TaskEnds | Settles::Holds(_), Some(upid)) => {
-                match task::wait(self.run.client, &upid, patience) {
+                self.tell(What::TaskBegan { upid: upid.clone() });
+                let waited = task::wait(self.run.client, &upid, patience);
+                if matches!(waited, Ok(_) | Err(Error::TaskFailed(_))) {
+                    self.tell(What::TaskEnded { upid: upid.clone() });
+                }
+                match waited {
                     Ok(warnings) => self.run.warn(
                         warnings
                             .into_iter()

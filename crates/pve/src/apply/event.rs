@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::upid::Upid;
+
 /// Something happened to a track.
 #[derive(Clone, Debug)]
 pub struct Event {
@@ -19,6 +21,16 @@ pub enum What {
     Began {
         /// The step's verb.
         verb: &'static str,
+    },
+    /// A task of the step runs; it goes on whatever becomes of this process.
+    TaskBegan {
+        /// The task.
+        upid: Upid,
+    },
+    /// The task does not run any more.
+    TaskEnded {
+        /// The task.
+        upid: Upid,
     },
     /// A step ended well.
     Ended {
@@ -53,6 +65,8 @@ impl fmt::Display for Event {
         write!(formatter, "{}: ", self.label)?;
         match &self.what {
             What::Began { verb } => write!(formatter, "{verb} …"),
+            What::TaskBegan { upid } => write!(formatter, "task {upid} runs"),
+            What::TaskEnded { upid } => write!(formatter, "task {upid} has ended"),
             What::Ended {
                 done,
                 took,

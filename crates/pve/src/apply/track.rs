@@ -50,12 +50,9 @@ pub(super) fn run<'a>(run: &'a Run<'a>, track: &'a Track, slot: Held<'a>) -> Tra
     }
     if let Some(trouble) = &trouble {
         run.failed.store(true, Ordering::Relaxed);
-        run.tell(
-            state.label(),
-            What::Failed {
-                why: trouble.error.to_string(),
-            },
-        );
+        state.tell(What::Failed {
+            why: trouble.error.to_string(),
+        });
     }
     state.finally();
     TrackEnd {
@@ -103,6 +100,10 @@ impl<'a> State<'a> {
             Some(vmid) if *vmid != self.track.id => format!("{} ({vmid})", self.track.id),
             _ => self.track.id.clone(),
         }
+    }
+
+    pub(super) fn tell(&self, what: What) {
+        self.run.tell(self.label(), what);
     }
 
     fn trouble(&self, verb: &'static str, error: Error) -> Box<Trouble> {
@@ -177,7 +178,7 @@ impl<'a> State<'a> {
 
         let own = patience.within(step.limit);
         let began = Instant::now();
-        self.run.tell(self.label(), What::Began { verb: step.verb });
+        self.tell(What::Began { verb: step.verb });
         let mut pause = FIRST_PAUSE;
         let mut unreached = Unreached::default();
         loop {
@@ -187,14 +188,11 @@ impl<'a> State<'a> {
                     Again::Now => {}
                     Again::Later => {
                         let spread = pause.mul_f64(0.5 + fastrand::f64());
-                        self.run.tell(
-                            self.label(),
-                            What::Again {
-                                verb: step.verb,
-                                why: error.to_string(),
-                                pause: spread,
-                            },
-                        );
+                        self.tell(What::Again {
+                            verb: step.verb,
+                            why: error.to_string(),
+                            pause: spread,
+                        });
                         own.sleep(spread).map_err(|over| over.after(&error))?;
                         pause = (pause * 2).min(LONGEST_PAUSE);
                     }
@@ -213,15 +211,12 @@ impl<'a> State<'a> {
             let count = count.fetch_add(1, Ordering::Relaxed) + 1;
             (count, (*of).max(count))
         });
-        self.run.tell(
-            self.label(),
-            What::Ended {
-                done: step.done,
-                took: began.elapsed(),
-                count,
-                of,
-            },
-        );
+        self.tell(What::Ended {
+            done: step.done,
+            took: began.elapsed(),
+            count,
+            of,
+        });
     }
 
     /// Waits until the step may begin. One that waits gives the track's slot
