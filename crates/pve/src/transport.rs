@@ -4,6 +4,7 @@ mod answer;
 mod auth;
 pub(crate) mod cause;
 pub(crate) mod certificate;
+pub(crate) mod dial;
 mod distrust;
 pub(crate) mod https;
 pub(crate) mod proxy;

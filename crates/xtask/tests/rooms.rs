@@ -6,6 +6,7 @@
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -94,4 +95,36 @@ fn only_pve_has_what_opens_sockets() {
             "{room} uses {sockets:?}"
         );
     }
+}
+
+/// The Rust sources below a folder, with their text.
+fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
+    std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .flat_map(|path| match path.is_dir() {
+            true => sources(&path),
+            false => vec![(path.clone(), std::fs::read_to_string(path).unwrap())],
+        })
+        .collect()
+}
+
+#[test]
+fn within_pve_only_transport_opens_sockets() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../pve/src");
+    let opens = [
+        "TcpStream::connect",
+        "to_socket_addrs(",
+        "reqwest::blocking",
+    ];
+    let (inside, outside): (Vec<_>, Vec<_>) = sources(&source)
+        .into_iter()
+        .filter(|(_, text)| opens.iter().any(|word| text.contains(word)))
+        .partition(|(path, _)| path.starts_with(source.join("transport")));
+    assert!(
+        !inside.is_empty(),
+        "the words that are looked for are outdated"
+    );
+    let outside: Vec<&PathBuf> = outside.iter().map(|(path, _)| path).collect();
+    assert!(outside.is_empty(), "{outside:?}");
 }

@@ -17,6 +17,7 @@ use crate::connection::{CONNECT_TIMEOUT, Host};
 use crate::error::{Error, Request, Unreached, Untrusted};
 use crate::path;
 use crate::transport::certificate::Certificate;
+use crate::transport::dial::dial;
 use crate::transport::https::look_up;
 use crate::transport::tls::Verifier;
 use crate::transport::{Https, cause, proxy};
@@ -96,17 +97,15 @@ fn lookup(host: &Host) -> Result<(Vec<SocketAddr>, String), Fault> {
 }
 
 fn tcp(host: &Host, addresses: &[SocketAddr]) -> Result<(TcpStream, String), Fault> {
-    let mut cause = "it has no address".to_owned();
-    for address in addresses {
-        match TcpStream::connect_timeout(address, CONNECT_TIMEOUT) {
-            Ok(stream) => return Ok((stream, format!("connected to {address}"))),
-            Err(error) => cause = cause::of_io(&error),
-        }
+    let connected =
+        dial(addresses, CONNECT_TIMEOUT).and_then(|stream| Ok((stream.peer_addr()?, stream)));
+    match connected {
+        Ok((address, stream)) => Ok((stream, format!("connected to {address}"))),
+        Err(error) => Err(unreached(Unreached::Connect {
+            address: host.to_string(),
+            cause: cause::of_io(&error),
+        })),
     }
-    Err(unreached(Unreached::Connect {
-        address: host.to_string(),
-        cause,
-    }))
 }
 
 /// Asks the proxy for a way to the host.

@@ -1,6 +1,6 @@
 //! The API over HTTPS.
 
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::answer::Answer;
 use super::auth::{Auth, RENEW_AFTER};
+use super::dial::dial;
 use super::proxy::{self, Environment};
 use super::tls::Verifier;
 use super::{Transport, cause};
@@ -306,14 +307,10 @@ impl Transport for Https {
     }
 
     fn port_is_open(&self, address: &str, port: u16) -> bool {
-        let Ok(mut addresses) = (address, port).to_socket_addrs() else {
-            return false;
-        };
-        let until = Instant::now() + PORT_TIMEOUT;
-        addresses.any(|address| {
-            let left = until.saturating_duration_since(Instant::now());
-            !left.is_zero() && TcpStream::connect_timeout(&address, left).is_ok()
-        })
+        (address, port)
+            .to_socket_addrs()
+            .and_then(|addresses| dial(&addresses.collect::<Vec<_>>(), PORT_TIMEOUT))
+            .is_ok()
     }
 }
 
