@@ -145,7 +145,7 @@ impl Settings {
         put("memory", self.memory.map(|number| number.to_string()));
         put("balloon", self.balloon.map(|number| number.to_string()));
         put("onboot", self.onboot.map(|on| switch(on).to_owned()));
-        put("agent", self.agent.as_ref().and_then(text_of));
+        put("agent", self.agent.as_ref().map(agent).transpose()?);
         put("startup", self.startup.clone());
         put("ciuser", self.ciuser.clone());
         put("sshkeys", self.sshkeys.as_ref().map(sshkeys).transpose()?);
@@ -174,7 +174,12 @@ impl Settings {
                 value => text_of(value),
             };
             let text = text.ok_or_else(|| unwantable(key, "neither text, number nor boolean"))?;
-            put(key, Some(text));
+            if wanted.insert(key.clone(), Want::Text(text)).is_some() {
+                return Err(unwantable(
+                    key,
+                    "is stated twice: by its own option, and under config",
+                ));
+            }
         }
         if let Some(password) = &self.cipassword {
             wanted.insert("cipassword".to_owned(), Want::Password(password.clone()));
@@ -247,6 +252,11 @@ fn tags(texts: &[String]) -> Result<String, Unwantable> {
     Tags::collect(texts)
         .map(|tags| tags.to_string())
         .map_err(|error| unwantable("tags", error))
+}
+
+fn agent(value: &Value) -> Result<String, Unwantable> {
+    text_of(value)
+        .ok_or_else(|| unwantable("agent", "must be true, false, or the API's property string"))
 }
 
 fn sshkeys(value: &Value) -> Result<String, Unwantable> {
@@ -454,6 +464,14 @@ mod tests {
             (
                 json!({"ipconfig": {"ipconfig0": {"ip": ["dhcp"]}}}),
                 "ipconfig0: ip is neither text, number nor boolean",
+            ),
+            (
+                json!({"agent": {"enabled": 1}}),
+                "agent: must be true, false, or the API's property string",
+            ),
+            (
+                json!({"cores": 2, "config": {"cores": 4}}),
+                "cores: is stated twice: by its own option, and under config",
             ),
             (
                 json!({"sshkeys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0 admin", 7]}),
