@@ -140,13 +140,13 @@ options:
         type: str
       cipassword:
         description:
-          - That user's password. It is compared with the stored hash, so that it is written only when it
-            differs.
+          - The password of O(vms[].ciuser). It is compared with the stored hash, so that it is written only
+            when it differs.
         type: str
       sshkeys:
         description:
-          - "That user's SSH public keys: a list, or a text with one on each line. They replace those that are
-            there."
+          - "The SSH public keys of O(vms[].ciuser): a list, or a text with one on each line. They replace
+            those that are there."
         type: raw
       ipconfig:
         description:
@@ -197,7 +197,7 @@ options:
           - port
       port:
         description:
-          - The TCP port that V(port) waits for.
+          - The TCP port to wait for, where V(port) is what is waited for.
         type: int
   defaults:
     description:
@@ -302,13 +302,13 @@ options:
         type: str
       cipassword:
         description:
-          - That user's password. It is compared with the stored hash, so that it is written only when it
-            differs.
+          - The password of O(vms[].ciuser). It is compared with the stored hash, so that it is written only
+            when it differs.
         type: str
       sshkeys:
         description:
-          - "That user's SSH public keys: a list, or a text with one on each line. They replace those that are
-            there."
+          - "The SSH public keys of O(vms[].ciuser): a list, or a text with one on each line. They replace
+            those that are there."
         type: raw
       ipconfig:
         description:
@@ -359,7 +359,7 @@ options:
           - port
       port:
         description:
-          - The TCP port that V(port) waits for.
+          - The TCP port to wait for, where V(port) is what is waited for.
         type: int
   parallel:
     description:

@@ -22,8 +22,8 @@ pub(super) struct Wanted(BTreeMap<String, Privileges>);
 pub(super) struct Missing {
     path: String,
     privileges: Privileges,
-    /// What the server says of those that it does not know.
-    unknown: Vec<String>,
+    /// Those that the server does not know, each with what is said of it.
+    unknown: BTreeMap<String, String>,
     commands: Vec<String>,
     /// The user whose own privileges could not be read.
     unseen: Option<String>,
@@ -139,7 +139,7 @@ impl Case<'_> {
             path: self.path.to_owned(),
             unknown: unknown
                 .into_iter()
-                .map(|privilege| unknown_privilege(privilege, &self.known))
+                .map(|privilege| (privilege.clone(), unknown_privilege(privilege, &self.known)))
                 .collect(),
             commands,
             privileges,
@@ -178,6 +178,17 @@ impl Case<'_> {
 }
 
 impl Missing {
+    /// What can be granted, and where.
+    fn told(&self) -> Option<String> {
+        let lacking: Vec<&str> = self
+            .privileges
+            .iter()
+            .filter(|privilege| !self.unknown.contains_key(*privilege))
+            .map(String::as_str)
+            .collect();
+        (!lacking.is_empty()).then(|| format!("{} on {}", lacking.join(", "), self.path))
+    }
+
     pub(super) fn shown(&self) -> Value {
         json!({"path": self.path, "privileges": self.privileges, "commands": self.commands})
     }
@@ -187,15 +198,17 @@ pub(super) fn judge(missing: &[Missing]) -> Finding {
     if missing.is_empty() {
         return Finding::good("the caller has all privileges that are asked for");
     }
-    let details: Vec<String> = missing
+    let lacking = missing.iter().filter_map(Missing::told).collect::<Vec<_>>();
+    let lacking = (!lacking.is_empty()).then(|| format!("the caller lacks {}", lacking.join("; ")));
+    let unknown: BTreeMap<_, _> = missing
         .iter()
-        .flat_map(|missing| {
-            let privileges: Vec<&str> = missing.privileges.iter().map(String::as_str).collect();
-            let lacks = format!("{} on {}", privileges.join(", "), missing.path);
-            std::iter::once(lacks).chain(missing.unknown.iter().cloned())
-        })
+        .flat_map(|missing| &missing.unknown)
         .collect();
-    let finding = Finding::bad(format!("the caller lacks {}", details.join("; ")));
+    let details: Vec<String> = lacking
+        .into_iter()
+        .chain(unknown.into_values().cloned())
+        .collect();
+    let finding = Finding::bad(details.join("; "));
     let commands: Vec<&str> = missing
         .iter()
         .flat_map(|missing| &missing.commands)

@@ -62,9 +62,11 @@ pub struct Settings {
     pub disks: Option<BTreeMap<String, Value>>,
     /// The user that cloud-init makes.
     pub ciuser: Option<String>,
-    /// That user's password. It is compared with the stored hash, so that it is written only when it differs.
+    /// The password of O(vms[].ciuser). It is compared with the stored hash, so that it is written only when it
+    /// differs.
     pub cipassword: Option<Secret>,
-    /// That user's SSH public keys: a list, or a text with one on each line. They replace those that are there.
+    /// The SSH public keys of O(vms[].ciuser): a list, or a text with one on each line. They replace those that
+    /// are there.
     #[arg(kind = "raw", no_log = false)]
     pub sshkeys: Option<Value>,
     /// IP configurations by key, V(ipconfig0) and so on, such as V(ip=dhcp) or
@@ -86,7 +88,7 @@ pub struct Settings {
     /// guest agent answers, that it has an address, that its port O(vms[].port) is open. With a static
     /// O(vms[].ipconfig), address and port need no guest agent.
     pub wait_for: Option<WaitFor>,
-    /// The TCP port that V(port) waits for.
+    /// The TCP port to wait for, where V(port) is what is waited for.
     pub port: Option<u16>,
 }
 

@@ -51,12 +51,17 @@ impl Source {
             ([source], _) | (_, [source]) => Ok((*source).clone()),
             ([], _) => Err(unknown(picture, reference)),
             (several, _) => Err(format!(
-                "more than one template is named `{reference}`: {}; give the node, or the template's VMID",
+                "more than one template is named `{reference}`: {}; give {}the template's VMID",
                 several
                     .iter()
                     .map(|source| source.address.to_string())
                     .collect::<Vec<_>>()
-                    .join(", ")
+                    .join(", "),
+                if settings.node.is_none() {
+                    "the node, or "
+                } else {
+                    ""
+                }
             )),
         }
     }

@@ -89,6 +89,11 @@ fn a_clone_that_cannot_be_made_is_told_before_anything_is_written() {
              template's VMID",
         ),
         (
+            vec![debian(), on_pve2()],
+            json!({"template": "debian", "node": "pve3"}),
+            "more than one template is named `debian`: 9000 on pve1, 9002 on pve2; give the template's VMID",
+        ),
+        (
             vec![vm(103, "golden")],
             json!({"template": "golden", "clone_type": "linked"}),
             "103 is no template, and only templates have linked clones",
