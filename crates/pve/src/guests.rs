@@ -92,30 +92,30 @@ impl Found {
 impl Cluster {
     /// Where the guests are that these references name, in their order.
     ///
-    /// A name that `/cluster/resources` does not know is looked for in the live
-    /// lists of the online nodes: it may be younger than the last statistics
-    /// round.
+    /// A name that `/cluster/resources` does not know, or knows more than once,
+    /// is looked for in the live lists of the online nodes: it may be younger
+    /// than the last statistics round, or have gone from one guest to another.
     pub fn locate(
         &self,
         resources: &Resources,
         references: &[GuestRef],
         kinds: &[GuestKind],
     ) -> Vec<Result<Address, NotOne>> {
-        let known: Vec<Result<Option<Address>, NotOne>> = references
+        let known: Vec<Option<Address>> = references
             .iter()
             .map(|reference| from_resources(resources, reference, kinds))
             .collect();
         let young: Vec<GuestRef> = known
             .iter()
             .zip(references)
-            .filter(|(address, _)| matches!(address, Ok(None)))
+            .filter(|(address, _)| address.is_none())
             .map(|(_, reference)| reference.clone())
             .collect();
         let mut young = self.locate_live(resources, &young, kinds).into_iter();
         known
             .into_iter()
             .zip(references)
-            .map(|(address, reference)| match address? {
+            .map(|(address, reference)| match address {
                 Some(address) => Ok(address),
                 None => young
                     .next()
@@ -161,7 +161,7 @@ impl Cluster {
             .map(
                 |reference| match live.get(&reference.to_string()).map(Vec::as_slice) {
                     Some([address]) => Ok(address.clone()),
-                    Some(several @ [_, ..]) => Err(several_named(reference, several.iter())),
+                    Some(several @ [_, ..]) => Err(several_named(reference, several)),
                     _ => Err(match &failed {
                         Some(error) => NotOne::Error(error.clone()),
                         None => self.no_guest(resources, reference),
@@ -244,39 +244,29 @@ impl Cluster {
     }
 }
 
-/// The guest if `/cluster/resources` knows it; nothing if it may be too young.
+/// The guest if `/cluster/resources` knows exactly one; nothing if it may be too
+/// young, or bears a name that another one has given up by now.
 fn from_resources(
     resources: &Resources,
     reference: &GuestRef,
     kinds: &[GuestKind],
-) -> Result<Option<Address>, NotOne> {
+) -> Option<Address> {
     let fits = |guest: &&Guest| kinds.contains(&guest.address.kind);
-    match reference {
-        GuestRef::Vmid(vmid) => Ok(resources
-            .guest(*vmid)
-            .filter(fits)
-            .map(|guest| guest.address.clone())),
+    let guest = match reference {
+        GuestRef::Vmid(vmid) => resources.guest(*vmid).filter(fits),
         GuestRef::Name(name) => {
-            let named: Vec<&Guest> = resources.named(name).filter(fits).collect();
-            match named.as_slice() {
-                [] => Ok(None),
-                [guest] => Ok(Some(guest.address.clone())),
-                several => Err(several_named(
-                    reference,
-                    several.iter().map(|guest| &guest.address),
-                )),
-            }
+            let mut named = resources.named(name).filter(fits);
+            named.next().filter(|_| named.next().is_none())
         }
-    }
+    };
+    guest.map(|guest| guest.address.clone())
 }
 
-fn several_named<'a>(
-    reference: &GuestRef,
-    candidates: impl Iterator<Item = &'a Address>,
-) -> NotOne {
+fn several_named(reference: &GuestRef, candidates: &[Address]) -> NotOne {
     NotOne::Several {
         name: reference.to_string(),
         candidates: candidates
+            .iter()
             .map(Address::to_string)
             .collect::<Vec<_>>()
             .join(", "),
@@ -340,6 +330,40 @@ mod tests {
             ["GET /cluster/resources", "GET /nodes/pve1/qemu full=1"],
             "and none of an offline node"
         );
+    }
+
+    #[test]
+    fn a_name_that_went_from_one_guest_to_another_is_not_ambiguous() {
+        let resources = json!([
+            {"type": "node", "node": "pve1", "status": "online"},
+            {"type": "qemu", "node": "pve1", "vmid": 101, "name": "web", "status": "running"},
+            {"type": "qemu", "node": "pve1", "vmid": 102, "name": "web", "status": "running"},
+        ]);
+        for (live, expected) in [
+            ("old", Ok(102)),
+            (
+                "web",
+                Err("more than one guest is named `web`: 101 on pve1, 102 on pve1; use the VMID"),
+            ),
+        ] {
+            let cluster = Canned::new()
+                .always("GET /cluster/resources", resources.clone())
+                .always(
+                    "GET /nodes/pve1/qemu full=1",
+                    json!([
+                        {"vmid": 101, "name": live, "status": "running"},
+                        {"vmid": 102, "name": "web", "status": "running"},
+                    ]),
+                )
+                .cluster();
+            let found =
+                cluster.locate(&cluster.resources().unwrap(), &[GuestRef::from("web")], VMS);
+            let vmid = found[0].as_ref().map(|address| address.vmid);
+            assert_eq!(
+                vmid.map_err(ToString::to_string),
+                expected.map_err(str::to_owned)
+            );
+        }
     }
 
     #[test]
