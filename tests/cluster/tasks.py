@@ -106,8 +106,9 @@ class Tasks:
 
     def abort_tasks(self, ttype, vmid):
         """End the running workers of a type on a guest, as overrule-shutdown does; their UPIDs."""
-        upids = [u for u, job in self.jobs.items()
-                 if self.tasks[u]["type"] == ttype and self.tasks[u]["id"] == str(vmid) and not job.done()]
+        # What the HA manager does later is a job without a task.
+        tasks = {upid: self.tasks[upid] for upid, job in self.jobs.items() if upid in self.tasks and not job.done()}
+        upids = [upid for upid, task in tasks.items() if task["type"] == ttype and task["id"] == str(vmid)]
         for upid in upids:
             self.jobs[upid].cancel()
         return upids

@@ -51,6 +51,13 @@ def test_ha_requests_are_done_at_once_and_the_guest_follows(ask_slow):
     until(lambda: ask("GET", path + "current").data["status"] == "stopped")
 
 
+def test_a_guest_is_stopped_while_the_ha_manager_shuts_another_one_down(ask_slow):
+    ask, of_ha, stubborn = ask_slow, "/nodes/pve2/qemu/105/status/", "/nodes/pve3/qemu/104/status/"
+    assert ask.exit_status(ask("POST", of_ha + "shutdown")) == "OK"
+    assert ask("GET", of_ha + "current").data["status"] == "running"
+    assert ask.exit_status(ask("POST", stubborn + "stop", **{"overrule-shutdown": 1})) == "OK"
+
+
 def test_containers_start_stop_and_shut_down(ask, fake):
     path = "/nodes/pve1/lxc/200/status/"
     assert ask("POST", path + "start").reason == "CT 200 already running"
