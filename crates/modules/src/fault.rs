@@ -90,10 +90,22 @@ fn kind(error: &Error) -> &'static str {
 
 fn with_hint(text: String, error: &Error) -> String {
     match hint(error) {
-        Some(hint) if text.ends_with(['.', '!', '?']) => format!("{text} {hint}"),
-        Some(hint) => format!("{text}. {hint}"),
+        Some(hint) => advised(&text, &hint),
         None => text,
     }
+}
+
+/// What went wrong, and what may be done about it, in a sentence of its own.
+pub fn advised(text: &str, hint: &str) -> String {
+    let stop = if text.ends_with(['.', '!', '?']) {
+        ""
+    } else {
+        "."
+    };
+    let mut letters = hint.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    let hint: String = first.into_iter().chain(letters).collect();
+    format!("{text}{stop} {hint}")
 }
 
 /// What the person may do about it.
@@ -138,7 +150,7 @@ fn missing_right(refusal: &Refusal) -> Option<(String, Vec<String>)> {
 
 #[cfg(test)]
 mod tests {
-    use super::unable;
+    use super::{advised, unable};
     use pve::canned::refused;
     use pve::{Call, path};
     use serde_json::json;
@@ -164,5 +176,15 @@ mod tests {
         let bare = refused(&call, 403, "Permission check failed\n");
         let failure = unable("clone VM `web-1`", &bare);
         assert_eq!(failure.details["privilege"], json!("VM.Allocate"));
+    }
+
+    #[test]
+    fn what_to_do_is_a_sentence_of_its_own() {
+        for (text, told) in [
+            ("port closed", "port closed. Check api_port"),
+            ("denied!", "denied! Check api_port"),
+        ] {
+            assert_eq!(advised(text, "check api_port"), told);
+        }
     }
 }

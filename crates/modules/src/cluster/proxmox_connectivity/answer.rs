@@ -35,16 +35,23 @@ impl Examination<'_> {
         match failed.as_slice() {
             [] => {}
             [check] => {
-                let hint = check.hint.as_ref();
-                let hint = hint.map_or_else(String::new, |hint| format!(" ({hint})"));
-                return format!("{} failed: {}{hint}", check.name, check.detail);
+                let told = format!("{} failed: {}", check.name, check.detail);
+                return match &check.hint {
+                    Some(hint) => fault::advised(&told, hint),
+                    None => told,
+                };
             }
             several => {
                 let told = several
                     .iter()
                     .map(|check| format!("{}: {}", check.name, check.detail));
                 let told = told.collect::<Vec<_>>().join("; ");
-                return format!("{} checks failed: {told}", several.len());
+                let told = format!("{} checks failed: {told}", several.len());
+                return if several.iter().any(|check| check.hint.is_some()) {
+                    fault::advised(&told, "what to do about each is in checks[].hint")
+                } else {
+                    told
+                };
             }
         }
         let version = self
