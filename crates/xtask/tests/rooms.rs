@@ -102,9 +102,12 @@ fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
     std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .flat_map(|path| match path.is_dir() {
-            true => sources(&path),
-            false => vec![(path.clone(), std::fs::read_to_string(path).unwrap())],
+        .flat_map(|path| {
+            if path.is_dir() {
+                sources(&path)
+            } else {
+                vec![(path.clone(), std::fs::read_to_string(path).unwrap())]
+            }
         })
         .collect()
 }
