@@ -163,10 +163,9 @@ def test_a_given_vmid_of_an_invisible_guest_is_refused(refused, cluster):
 
 
 def test_an_ambiguous_template_is_refused_with_its_candidates(refused):
-    for node in (None, "pve3"):
+    for node, way_out in ((None, "give the node, or the template's VMID"), ("pve3", "give the template's VMID")):
         assert refused("web-1", template="alma-10", node=node) == (
-            "VM `web-1`: more than one template is named `alma-10`: 9002 on pve1, 9003 on pve2; "
-            "give the node, or the template's VMID"
+            f"VM `web-1`: more than one template is named `alma-10`: 9002 on pve1, 9003 on pve2; {way_out}"
         )
 
 
