@@ -36,7 +36,7 @@ def test_a_lock_that_lasts_is_waited_for_until_the_timeout(clone, cluster):
     result = clone("web-1", template="debian-13", cores=4, timeout=1)
     assert result["failed"]
     assert result["msg"] == (
-        "unable to configure VM `web-1`: VM `web-1` took longer than 1 s; at last: PUT /nodes/pve1/qemu/106/config "
+        "unable to configure VM `web-1`: it took longer than 1 s; at last: PUT /nodes/pve1/qemu/106/config "
         "answered 500: can't lock file '/var/lock/qemu-server/lock-106.conf' - got timeout"
     )
     assert rows(result)["web-1"]["created"]
@@ -235,7 +235,7 @@ def test_a_server_that_hangs_does_not_outlast_the_timeout(clone, cluster):
     result = clone({"name": "a", "vmid": 300}, template="debian-13", timeout=1)
     assert result["failed"] and not result["changed"]
     assert result["msg"] == (
-        "unable to clone VM `a`: VM `a` took longer than 1 s; at last: POST /nodes/pve1/qemu/9000/clone: "
+        "unable to clone VM `a`: it took longer than 1 s; at last: POST /nodes/pve1/qemu/9000/clone: "
         "the answer was lost: no answer in time"
     )
     assert result["failure"]["kind"] == "deadline"

@@ -61,7 +61,7 @@ def test_an_agent_that_never_answers_fails_at_the_timeout_and_says_so(clone, clu
     result = clone("web-1", wait_for="agent", timeout=1, **STARTED)
     assert result["failed"] and result["changed"]
     assert result["msg"] == (
-        "unable to wait for the guest agent of VM `web-1`: VM `web-1` took longer than 1 s; at last: "
+        "unable to wait for the guest agent of VM `web-1`: it took longer than 1 s; at last: "
         "GET /nodes/pve1/qemu/106/agent/info answered 500: QEMU guest agent is not running"
     )
     row = rows(result)["web-1"]

@@ -335,7 +335,7 @@ def test_a_port_that_stays_closed_ends_with_the_timeout(start, cluster):
         cluster.patch(guests=[{"vmid": 102, "config": {"ipconfig0": "ip=127.0.0.1/8"}}])
         port = unused.getsockname()[1]
         result = start(vms=[102], wait_for="port", port=port, timeout=1)
-    assert result["msg"] == ("unable to wait for the port of VM `web-old-2`: VM `web-old-2` took longer than 1 s; "
+    assert result["msg"] == ("unable to wait for the port of VM `web-old-2`: it took longer than 1 s; "
                              f"at last: port {port} is closed")
     assert result["changed"]
     assert rows(result)["web-old-2"]["status"] == "running"

@@ -120,15 +120,16 @@ pub fn carry_out<J: Job>(task: &Task<'_, J::Args>, cluster: &Cluster) -> Result<
     answer(task.context, plan, applied.as_ref(), report)
 }
 
-/// Whether an event is worth a line: that a step or its task has begun is not, nor is
-/// anything about a plan of one step, which the result tells a moment later.
+/// Whether an event is worth a line. A plan of one step tells which task it
+/// waits for, as its end is told by the result; a longer one tells each end.
 fn tells_something(plan: &Plan, event: &Event) -> bool {
     let steps: usize = plan.tracks.iter().map(|track| track.steps.len()).sum();
-    let is_end = !matches!(
-        event.what,
-        What::Began { .. } | What::TaskBegan { .. } | What::TaskEnded { .. }
-    );
-    steps > 1 && is_end
+    match event.what {
+        What::Again { .. } | What::Silent { .. } => true,
+        What::TaskBegan { .. } => steps == 1,
+        What::Ended { .. } | What::Failed { .. } => steps > 1,
+        _ => false,
+    }
 }
 
 /// Plans until the plan is ready; in check mode a blocked plan is the result.

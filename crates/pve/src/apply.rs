@@ -23,7 +23,7 @@ pub use event::{Event, What};
 use crate::call::{Bindings, Call};
 use crate::client::Client;
 use crate::error::Error;
-use crate::plan::{Claim, OnError, PARALLEL, Plan, Probe, Track};
+use crate::plan::{Claim, OnError, PARALLEL, Plan, Probe, Track, VMID};
 use crate::upid::Upid;
 use claims::Claims;
 use vmids::Vmids;
@@ -238,8 +238,9 @@ impl<'a> Run<'a> {
                 match self.claims.take(&both, || self.may_begin()) {
                     Ok(mut thread) => {
                         let slot = thread.split_off(&both[0].what);
+                        let bindings = self.bindings(track);
                         scope.spawn(move || {
-                            *end = track::run(self, track, slot);
+                            *end = track::run(self, track, slot, bindings);
                             drop(thread);
                         });
                     }
@@ -247,6 +248,19 @@ impl<'a> Run<'a> {
                 }
             }
         });
+    }
+
+    /// What is known of a track when its turn comes. VMIDs are given out here, so
+    /// that they follow the order of the tracks; what goes wrong with it is dealt
+    /// with in the track.
+    fn bindings(&self, track: &Track) -> Bindings {
+        let mut bindings = track.bindings.clone();
+        if let Some(allocation) = &track.allocates
+            && let Ok(vmid) = self.vmids.next(self.client, allocation, track.limit)
+        {
+            bindings.insert(VMID, vmid.to_string());
+        }
+        bindings
     }
 
     fn tell(&self, label: String, what: What) {

@@ -15,6 +15,10 @@ use crate::upid::Upid;
 /// The lines of a failed task's log that are shown.
 const LAST_LINES: usize = 10;
 
+/// A server that does not say a word about a task for so long is given up. The
+/// task may go on all the same.
+const SILENT_FOR: Duration = Duration::from_secs(300);
+
 /// The status of a task.
 #[derive(Debug, Deserialize)]
 struct Status {
@@ -32,11 +36,13 @@ struct Line {
 ///
 /// The status is asked for at once and then after 6 % of the time that has
 /// passed, but not before 50 ms and at least every 2 s: short tasks are seen
-/// early, long ones cost few requests.
+/// early, long ones cost few requests. `silence` is told when the server does
+/// not answer, once for each time that it falls silent.
 pub(crate) fn wait(
     client: &Client,
     upid: &Upid,
     patience: &Patience<'_>,
+    silence: &dyn Fn(&Error),
 ) -> Result<Vec<String>, Error> {
     let call = Call::get(path!(
         "nodes",
@@ -47,6 +53,7 @@ pub(crate) fn wait(
     ));
     let began = Instant::now();
     let mut asked_once_more = false;
+    let mut silent: Option<(Instant, Error)> = None;
     loop {
         match client
             .read(&call, patience.left())
@@ -71,14 +78,35 @@ pub(crate) fn wait(
                 }
                 asked_once_more = true;
             }
-            Ok(_) => {}
+            Ok(_) => silent = None,
             // The task goes on whatever happens to the question.
-            Err(error) if passes(&error) => {}
+            Err(error) if passes(&error) => {
+                if silent.is_none() {
+                    silence(&error);
+                }
+                let (since, last) = silent.get_or_insert((Instant::now(), error));
+                if since.elapsed() > SILENT_FOR {
+                    return Err(name_task(given_up(last), upid));
+                }
+            }
             Err(error) => return Err(error),
         }
         patience
             .sleep(interval(began.elapsed()))
+            .map_err(|over| match &silent {
+                Some((_, last)) => over.after(last),
+                None => over,
+            })
             .map_err(|error| name_task(error, upid))?;
+    }
+}
+
+fn given_up(last: &Error) -> Error {
+    Error::Deadline {
+        what: "the silence of the server".to_owned(),
+        limit: SILENT_FOR,
+        last: Some(last.to_string()),
+        upid: None,
     }
 }
 

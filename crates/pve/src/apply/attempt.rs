@@ -49,7 +49,11 @@ impl State<'_> {
         match (&step.settles, upid(&answer)) {
             (Settles::TaskEnds | Settles::Holds(_), Some(upid)) => {
                 self.tell(What::TaskBegan { upid: upid.clone() });
-                let waited = task::wait(self.run.client, &upid, patience);
+                let waited = task::wait(self.run.client, &upid, patience, &|error| {
+                    self.tell(What::Silent {
+                        why: error.to_string(),
+                    });
+                });
                 if matches!(waited, Ok(_) | Err(Error::TaskFailed(_))) {
                     self.tell(What::TaskEnded { upid: upid.clone() });
                 }

@@ -32,6 +32,11 @@ pub enum What {
         /// The task.
         upid: Upid,
     },
+    /// The server says nothing of the task for the time being.
+    Silent {
+        /// Why not.
+        why: String,
+    },
     /// A step ended well.
     Ended {
         /// What the step has done.
@@ -67,6 +72,10 @@ impl fmt::Display for Event {
             What::Began { verb } => write!(formatter, "{verb} …"),
             What::TaskBegan { upid } => write!(formatter, "task {upid} runs"),
             What::TaskEnded { upid } => write!(formatter, "task {upid} has ended"),
+            What::Silent { why } => write!(
+                formatter,
+                "its task is out of sight, and asked for again: {why}"
+            ),
             What::Ended {
                 done,
                 took,

@@ -16,7 +16,7 @@ use super::{Applied, Control, TrackEnd, apply};
 use crate::call::{Call, Param, Segment, Verb};
 use crate::canned::{Canned, refused};
 use crate::client::Client;
-use crate::error::{Error, Request};
+use crate::error::{Error, Request, Unreached};
 use crate::path;
 use crate::plan::{
     Allocation, Bind, Ending, Follow, Lost, OnError, Plan, Probe, Settles, Step, Track, VMID,

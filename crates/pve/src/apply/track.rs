@@ -24,30 +24,33 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// What `finally` may take when its track has run out of time.
 const FINALLY_LIMIT: Duration = Duration::from_secs(60);
 
-/// Runs a track; `slot` is its place among those that run side by side.
-pub(super) fn run<'a>(run: &'a Run<'a>, track: &'a Track, slot: Held<'a>) -> TrackEnd {
+/// Runs a track; `slot` is its place among those that run side by side, and
+/// `bindings` has its VMID already, if one could be had when its turn came.
+pub(super) fn run<'a>(
+    run: &'a Run<'a>,
+    track: &'a Track,
+    slot: Held<'a>,
+    bindings: Bindings,
+) -> TrackEnd {
     let mut state = State {
         run,
         track,
         slot: Some(slot),
-        bindings: track.bindings.clone(),
+        bindings,
         ends: Vec::new(),
         answer_lost: false,
     };
-    let what = format!("{} `{}`", track.thing, track.id);
     let began = Instant::now();
     let mut patience = Patience::new(
-        &what,
+        "it",
         Some(track.limit.unwrap_or(LIMIT)),
         run.control.interrupted,
     );
-    let mut trouble = state
-        .allocate(&patience)
+    let trouble = state
+        .first_vmid(&patience)
         .map_err(|error| state.trouble("allocate a VMID for", error))
+        .and_then(|()| state.steps(&track.steps, &mut patience))
         .err();
-    if trouble.is_none() {
-        trouble = state.steps(&track.steps, &mut patience).err();
-    }
     if let Some(trouble) = &trouble {
         run.failed.store(true, Ordering::Relaxed);
         state.tell(What::Failed {
@@ -72,7 +75,7 @@ pub(super) fn carry(
 ) -> Result<(Value, Vec<String>), Error> {
     let answer = client.transport().send(call, patience.left())?;
     let warnings = match upid(&answer) {
-        Some(upid) => task::wait(client, &upid, patience)?,
+        Some(upid) => task::wait(client, &upid, patience, &|_| {})?,
         None => Vec::new(),
     };
     Ok((answer, warnings))
@@ -113,6 +116,13 @@ impl<'a> State<'a> {
             id: self.track.id.clone(),
             error,
         })
+    }
+
+    fn first_vmid(&mut self, patience: &Patience<'_>) -> Result<(), Error> {
+        if self.bindings.contains_key(VMID) {
+            return Ok(());
+        }
+        self.allocate(patience)
     }
 
     /// Binds the next free VMID, if the track asks for one.
@@ -181,6 +191,7 @@ impl<'a> State<'a> {
         self.tell(What::Began { verb: step.verb });
         let mut pause = FIRST_PAUSE;
         let mut unreached = Unreached::default();
+        let mut told = String::new();
         loop {
             match self.attempt(step, &own) {
                 Ok(()) => break,
@@ -188,11 +199,16 @@ impl<'a> State<'a> {
                     Again::Now => {}
                     Again::Later => {
                         let spread = pause.mul_f64(0.5 + fastrand::f64());
-                        self.tell(What::Again {
-                            verb: step.verb,
-                            why: error.to_string(),
-                            pause: spread,
-                        });
+                        let why = error.to_string();
+                        // The same reason is not told twice.
+                        if why != told {
+                            told.clone_from(&why);
+                            self.tell(What::Again {
+                                verb: step.verb,
+                                why,
+                                pause: spread,
+                            });
+                        }
                         own.sleep(spread).map_err(|over| over.after(&error))?;
                         pause = (pause * 2).min(LONGEST_PAUSE);
                     }

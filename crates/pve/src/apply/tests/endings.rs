@@ -69,7 +69,7 @@ fn at_the_deadline_the_task_is_left_running_and_named() {
     assert_eq!(
         applied.tracks[0].trouble.as_ref().unwrap().to_string(),
         format!(
-            "unable to clone VM `web-1`: VM `web-1` took longer than 0.08 s; task {TASK} is left running"
+            "unable to clone VM `web-1`: it took longer than 0.08 s; task {TASK} is left running"
         )
     );
     assert!(applied.changed(), "the clone goes on");
@@ -332,4 +332,42 @@ fn progress_counts_what_was_not_needed_too() {
         .filter_map(|line| Some(line.rsplit_once('[')?.1.to_owned()))
         .collect();
     assert_eq!(ended, ["1/2]", "2/2]"]);
+}
+
+#[test]
+fn a_server_that_falls_silent_is_told_once_and_the_deadline_says_why() {
+    let call = Call::get(path!("nodes", "pve1", "tasks", TASK, "status"));
+    let silence = Error::NotSent {
+        request: Request::from(&call),
+        why: Unreached::Connect {
+            address: "pve1:8006".to_owned(),
+            cause: "Connection refused".to_owned(),
+        },
+    };
+    let canned = Canned::new().answering(move |call| match call.verb {
+        Verb::Get => Some(Err(silence.clone())),
+        _ => Some(Ok(json!(TASK))),
+    });
+    let start = Call::post(path!("nodes", "pve1", "qemu", 100u32, "status", "start"));
+    let mut track = Track::new("VM", "web-1", vec![Step::task("start", "started", start)]);
+    track.limit = Some(Duration::from_millis(300));
+    let told = Mutex::new(Vec::new());
+    let applied = apply(
+        &Client::new(canned),
+        &one(track),
+        &Control {
+            interrupted: &AtomicBool::new(false),
+            watch: &|event| told.lock().unwrap().push(event.to_string()),
+        },
+    );
+    let told = told.into_inner().unwrap();
+    let silent = told.iter().filter(|line| line.contains("out of sight"));
+    assert_eq!(silent.count(), 1, "{told:?}");
+    assert_eq!(
+        applied.tracks[0].trouble.as_ref().unwrap().to_string(),
+        format!(
+            "unable to start VM `web-1`: it took longer than 0.3 s; at last: GET /nodes/pve1/tasks/{TASK}/status: \
+             no connection to pve1:8006: Connection refused; task {TASK} is left running"
+        )
+    );
 }

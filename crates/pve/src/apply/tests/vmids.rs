@@ -11,12 +11,16 @@ fn vmids_are_asked_for_once_and_each_is_given_once() {
     let canned = Canned::new().always("GET /cluster/nextid", json!("100"));
     let (applied, asked) = carry_out(canned, &plan);
     assert!(applied.tracks.iter().all(TrackEnd::succeeded));
-    let vmids: BTreeSet<&str> = applied
+    let vmids: Vec<&str> = applied
         .tracks
         .iter()
         .map(|end| end.bindings[VMID].as_str())
         .collect();
-    assert_eq!(vmids, BTreeSet::from(["100", "102", "103", "104", "105"]));
+    assert_eq!(
+        vmids,
+        ["100", "102", "103", "104", "105"],
+        "in the order of the tracks"
+    );
     let asked_for_next = asked.iter().filter(|ask| ask.contains("nextid"));
     assert_eq!(asked_for_next.count(), 1);
 }
