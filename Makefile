@@ -22,6 +22,9 @@ PYTHON_2.21 = $(call python,v >= (3, 12))
 # cargo-nextest is quicker where it is installed; nothing here needs it.
 CARGO_TEST := $(if $(shell command -v cargo-nextest),nextest run --no-fail-fast,test --no-fail-fast)
 
+# Where cargo builds.
+TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
+
 .PHONY: help
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,7 +48,7 @@ define collection
 	rm -rf $(2)/stage $(2)/collections
 	mkdir -p $(2)/stage $(2)/collections/ansible_collections/ferrox/proxmox
 	tar --exclude=__pycache__ -cf - $(SHIPPED) | tar -xf - -C $(2)/stage
-	install -D target/$(subst dev,debug,$(1))/ferrox $(2)/stage/plugins/plugin_utils/bin/$(PLATFORM)/ferrox
+	install -D $(TARGET)/$(subst dev,debug,$(1))/ferrox $(2)/stage/plugins/plugin_utils/bin/$(PLATFORM)/ferrox
 	mkdir -p $(2)/stage/plugins/modules/$(subst -,_,$(PLATFORM))
 	ln -sf ../../plugin_utils/bin/$(PLATFORM)/ferrox $(2)/stage/plugins/modules/$(subst -,_,$(PLATFORM))/ferrox
 	.venv/bin/ansible-galaxy collection build --force --output-path $(2) $(2)/stage
@@ -110,7 +113,7 @@ demo: .venv/made ## Build the collection and run a playbook twice against a fake
 
 .PHONY: bench
 bench: .venv/made build ## Measure what the claims about speed and size rest on, of the executable as it is shipped
-	cd tests && FERROX_EXECUTABLE=../target/release/ferrox ../.venv/bin/python -m bench
+	cd tests && FERROX_EXECUTABLE=$(TARGET)/release/ferrox ../.venv/bin/python -m bench
 
 .PHONY: clean
 clean: ## Remove all that was built

@@ -16,7 +16,7 @@ import time
 import urllib.request
 from dataclasses import dataclass
 
-from integration.conftest import REPOSITORY, clean_environment, stage
+from integration.conftest import REPOSITORY, TARGET, clean_environment, stage
 
 # Certificates from elsewhere, or a proxy, would be measured with the rest.
 LED_ASTRAY = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "HTTPS_PROXY", "https_proxy",
@@ -26,7 +26,7 @@ LED_ASTRAY = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BU
 def executable():
     """What is measured: FERROX_EXECUTABLE, or else the later one of the two optimised builds."""
     named = os.environ.get("FERROX_EXECUTABLE")
-    builds = [REPOSITORY / "target" / profile / "ferrox" for profile in ("release", "ci")]
+    builds = [TARGET / profile / "ferrox" for profile in ("release", "ci")]
     found = [pathlib.Path(named)] if named else [build for build in builds if build.is_file()]
     if not found or not found[0].is_file():
         sys.exit(f"{named or builds[0]} is missing: make build")

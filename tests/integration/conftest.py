@@ -36,6 +36,8 @@ ANSIBLE = {
     "2.19": pathlib.Path(sys.executable).parent,
     "2.21": REPOSITORY / ".venv-2.21/bin",
 }
+# Where cargo builds.
+TARGET = REPOSITORY / os.environ.get("CARGO_TARGET_DIR", "target")
 PLATFORM = f"{platform.system().lower()}-{platform.machine()}"
 TIMEOUT = 120
 
@@ -79,7 +81,7 @@ def connection(cluster):
 
 @pytest.fixture(scope="session")
 def executable():
-    path = pathlib.Path(os.environ.get("FERROX_EXECUTABLE", REPOSITORY / "target/debug/ferrox")).resolve()
+    path = pathlib.Path(os.environ.get("FERROX_EXECUTABLE", TARGET / "debug/ferrox")).resolve()
     if not path.is_file():
         pytest.fail(f"{path} is missing: cargo build -p ferrox")
     return path
