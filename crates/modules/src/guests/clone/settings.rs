@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::guests::config::{Unwantable, Want, Wanted};
 use crate::guests::wait::WaitFor;
-use values::{agent, disk_size, ipconfig, net, sshkeys, tags, unwantable};
+use values::{agent, at_least, disk_size, ipconfig, net, sshkeys, tags, unwantable};
 
 /// What may be said of a VM, in an entry of `vms` and in `defaults`.
 #[derive(Args, Clone, Debug, Default)]
@@ -144,10 +144,13 @@ impl Settings {
         };
         put("description", self.description.clone());
         put("tags", self.tags.as_deref().map(tags).transpose()?);
-        put("cores", self.cores.map(|number| number.to_string()));
-        put("sockets", self.sockets.map(|number| number.to_string()));
+        put("cores", at_least("cores", self.cores.map(u64::from), 1)?);
+        put(
+            "sockets",
+            at_least("sockets", self.sockets.map(u64::from), 1)?,
+        );
         put("cpu", self.cpu.clone());
-        put("memory", self.memory.map(|number| number.to_string()));
+        put("memory", at_least("memory", self.memory, 16)?);
         put("balloon", self.balloon.map(|number| number.to_string()));
         put("onboot", self.onboot.map(|on| switch(on).to_owned()));
         put("agent", self.agent.as_ref().map(agent).transpose()?);

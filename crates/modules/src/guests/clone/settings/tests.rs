@@ -103,6 +103,30 @@ fn what_cannot_be_wanted_is_said() {
             "net0: vlan is neither text, number nor boolean",
         ),
         (
+            json!({"net": {"net0": {"model": "virtio", "bridgee": "vmbr0"}}}),
+            "net0: there is no key `bridgee`; known are bridge, firewall, host-tunnel, link_down, mac, model, mtu, queues, \
+             rate, trunks, vlan",
+        ),
+        (
+            json!({"net": {"net1": "virtio=BC:24:11:00:00:01,hwaddr=BC:24:11:00:00:01"}}),
+            "net1: there is no key `hwaddr`; known are bridge, firewall, host-tunnel, link_down, mac, model, mtu, queues, \
+             rate, trunks, vlan",
+        ),
+        (
+            json!({"net": {"net0": "virtio,bridge"}}),
+            "net0: the key `model` stands twice",
+        ),
+        (
+            json!({"ipconfig": {"ipconfig0": {"ip": "dhcp", "gateway": "192.0.2.1"}}}),
+            "ipconfig0: `gateway` is not a key of ipconfig: ip, gw, ip6 and gw6 are",
+        ),
+        (json!({"cores": 0}), "cores: must be at least 1, got: 0"),
+        (json!({"sockets": 0}), "sockets: must be at least 1, got: 0"),
+        (
+            json!({"memory": 15}),
+            "memory: must be at least 16, got: 15",
+        ),
+        (
             json!({"ipconfig": {"ipconfig0": {"ip": ["dhcp"]}}}),
             "ipconfig0: ip is neither text, number nor boolean",
         ),

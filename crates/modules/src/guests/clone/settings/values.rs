@@ -41,23 +41,54 @@ pub(super) fn sshkeys(value: &Value) -> Result<String, Unwantable> {
 /// The names that the option has for keys of the API.
 const NET_NAMES: &[(&str, &str)] = &[("vlan", "tag"), ("mac", "macaddr")];
 
+/// The keys of a VM's network card, by the schema of Proxmox VE 9.2. The server would refuse another one
+/// only once the VM is made.
+const NET_KEYS: &[&str] = &[
+    "bridge",
+    "firewall",
+    "host-tunnel",
+    "link_down",
+    "macaddr",
+    "model",
+    "mtu",
+    "queues",
+    "rate",
+    "tag",
+    "trunks",
+];
+
 pub(super) fn net(key: &str, value: &Value) -> Result<String, Unwantable> {
     let kind = Kind::of(key)
         .filter(|_| key.starts_with("net"))
         .ok_or_else(|| unwantable(key, "is no network card: name it net0, net1, …"))?;
-    match value {
-        Value::String(text) => Ok(text.clone()),
+    let net = match value {
+        Value::String(text) => PropertyString::parse(kind, text),
         Value::Object(stated) => {
             let pairs = parts(key, stated)?.into_iter().map(|(name, value)| {
                 let known = NET_NAMES.iter().find(|(option, _)| *option == name);
                 (known.map_or(name, |(_, api)| api), value)
             });
             PropertyString::from_pairs(kind, pairs)
-                .map(|net| net.to_string())
-                .map_err(|error| unwantable(key, error))
         }
-        _ => Err(unwantable(key, "must be a property string or a dictionary")),
+        _ => return Err(unwantable(key, "must be a property string or a dictionary")),
     }
+    .map_err(|error| unwantable(key, error))?;
+    match net.iter().find(|(name, _)| !NET_KEYS.contains(name)) {
+        Some((name, _)) => Err(unwantable(key, no_net_key(name))),
+        None => Ok(net.to_string()),
+    }
+}
+
+fn no_net_key(name: &str) -> String {
+    let mut known: Vec<&str> = NET_KEYS
+        .iter()
+        .map(|key| {
+            let own = NET_NAMES.iter().find(|(_, api)| api == key);
+            own.map_or(*key, |(option, _)| option)
+        })
+        .collect();
+    known.sort_unstable();
+    format!("there is no key `{name}`; known are {}", known.join(", "))
 }
 
 pub(super) fn ipconfig(key: &str, value: &Value) -> Result<String, Unwantable> {
@@ -80,6 +111,21 @@ pub(super) fn ipconfig(key: &str, value: &Value) -> Result<String, Unwantable> {
     checked
         .map(|_| text)
         .map_err(|error| unwantable(key, error))
+}
+
+/// A number of which the API takes no less, which it would say only once the VM is made.
+pub(super) fn at_least(
+    key: &str,
+    stated: Option<u64>,
+    least: u64,
+) -> Result<Option<String>, Unwantable> {
+    match stated {
+        Some(number) if number < least => {
+            let why = format!("must be at least {least}, got: {number}");
+            Err(unwantable(key, why))
+        }
+        stated => Ok(stated.map(|number| number.to_string())),
+    }
 }
 
 /// The parts of a dictionary as texts. One that is null is not stated.

@@ -149,7 +149,7 @@ fn settings() -> impl Strategy<Value = Map<String, Value>> {
     let one = prop_oneof![
         number().prop_map(|value| ("cores", value)),
         number().prop_map(|value| ("sockets", value)),
-        number().prop_map(|value| ("memory", value)),
+        (16_u32..4096).prop_map(|value| ("memory", json!(value))),
         number().prop_map(|value| ("balloon", value)),
         any::<bool>().prop_map(|value| ("onboot", json!(value))),
         any::<bool>().prop_map(|value| ("ciupgrade", json!(value))),
