@@ -213,6 +213,10 @@ def test_linked_clones_never_send_storage_and_format_and_full_ones_do(clone, clu
                    {"name": "full", **settings, "clone_type": "full"}, {"name": "copy", "template": "web-old-2"},
                    parallel=1)
     assert not result.get("failed")
+    assert result["warnings"] == [
+        f"{name}: storage and format are for full clones; this one is linked and lies where its template lies"
+        for name in ("linked", "auto")
+    ]
     assert [{key: value for key, value in body.items() if key != "newid"} for body in sent(cluster, "/clone")] == [
         {"name": "linked", "full": "0"},
         {"name": "auto", "full": "0"},

@@ -32,6 +32,8 @@ impl Draft<'_> {
         if let Some(why) = source.obstacle(self.picture, &template, settings, full) {
             return Err(why);
         }
+        let idle = for_full_clones(item).filter(|_| !full);
+        self.plan.warnings.extend(idle);
         let node = settings.node.as_ref().unwrap_or(&source.address.node);
         let clone = CloneStep {
             source,
@@ -101,6 +103,21 @@ impl Draft<'_> {
             cannot: None,
         })
     }
+}
+
+/// What is stated and does nothing where the clone is linked.
+fn for_full_clones(item: &Item) -> Option<String> {
+    let settings = &item.settings;
+    let stated = match (&settings.storage, &settings.format) {
+        (Some(_), Some(_)) => "storage and format are",
+        (Some(_), None) => "storage is",
+        (None, Some(_)) => "format is",
+        (None, None) => return None,
+    };
+    Some(format!(
+        "{}: {stated} for full clones; this one is linked and lies where its template lies",
+        item.name
+    ))
 }
 
 /// A new VM as the diff shows it: what is stated of it and differs from its template.

@@ -70,6 +70,33 @@ fn storage_and_format_are_for_full_clones_alone() {
 }
 
 #[test]
+fn storage_and_format_of_a_linked_clone_are_warned_about() {
+    let warnings = |stated: Value| {
+        let wanted = json!({"vms": [{"name": "web-1"}], "defaults": stated});
+        Site::of([debian()]).ready(&wanted).0.warnings
+    };
+    for (stated, subject) in [
+        (json!({"storage": "ceph"}), "storage is"),
+        (json!({"format": "raw"}), "format is"),
+        (
+            json!({"storage": "ceph", "format": "raw", "clone_type": "linked"}),
+            "storage and format are",
+        ),
+    ] {
+        let mut stated = stated;
+        stated["template"] = json!("debian");
+        assert_eq!(
+            warnings(stated),
+            [format!(
+                "web-1: {subject} for full clones; this one is linked and lies where its template lies"
+            )]
+        );
+    }
+    let full = json!({"template": "debian", "storage": "ceph", "clone_type": "full"});
+    assert_eq!(warnings(full), Vec::<String>::new());
+}
+
+#[test]
 fn a_clone_that_cannot_be_made_is_told_before_anything_is_written() {
     let local = || {
         vm(9001, "local")
