@@ -249,6 +249,8 @@ def test_a_task_that_takes_too_long_is_left_running_and_named(clone, cluster):
     assert result["failed"]
     upid = result["failure"]["upid"]
     assert result["failure"]["running"] == [upid] and f"task {upid} is left running" in result["msg"]
+    row = rows(result)["web-1"]
+    assert (row["created"], row["status"]) == (True, None) and f"task {upid} is left running" in row["error"]
     again = clone("web-1", template="debian-13")
     assert not again.get("failed") and not again["changed"]
     assert names(cluster) == ["web-1"]

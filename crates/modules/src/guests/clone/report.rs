@@ -59,6 +59,14 @@ impl Done<'_> {
             .is_some_and(|track| track.steps.iter().any(writes))
     }
 
+    /// Whether its clone was begun and its end not awaited.
+    fn is_being_made(&self) -> bool {
+        let trouble = self.end.and_then(|end| end.trouble.as_ref());
+        trouble.is_some_and(|trouble| {
+            trouble.verb == "clone" && trouble.error.running_task().is_some()
+        })
+    }
+
     fn changed(&self) -> bool {
         if self.foretold {
             return self.track.is_some_and(Track::changes);
@@ -174,7 +182,7 @@ fn row(note: &Note, done: Done<'_>, pending: &[String]) -> Map<String, Value> {
     put("source_vmid", json!(note.source_vmid));
     put("created", json!(done.wrote("clone")));
     put("changed", json!(done.changed()));
-    let is_there = note.source_vmid.is_none() || done.wrote("clone");
+    let is_there = note.source_vmid.is_none() || (done.wrote("clone") && !done.is_being_made());
     let status = is_there.then(|| done.status(note.status).as_str());
     put("status", json!(status));
     put("pending", json!(pending));
