@@ -128,16 +128,21 @@ def test_guests_are_chosen_by_what_they_have_and_templates_never(start, args, na
     assert [g["name"] for g in start(check=True, **args)["guests"]] == names
 
 
-@pytest.mark.parametrize("args, message", [
-    ({"pool": "lab"}, "nothing to start: there is none in the pool `lab`"),
-    ({"tags": ["nope", "none"]}, "nothing to start: no guest has the tag nope or none"),
-    ({"vms": []}, "nothing to start: the list vms, less exclude, is empty"),
+@pytest.mark.parametrize("args, why", [
+    ({"pool": "lab"}, "there is none in the pool `lab`"),
+    ({"tags": ["nope", "none"]}, "no guest has the tag nope or none"),
+    ({"tags": ["infra"], "exclude": ["dns"]}, "no guest has the tag infra, less exclude"),
+    ({"node": "pve1", "exclude": [100, 101, 200]}, "there is none on the node pve1, less exclude"),
+    ({"vms": []}, "the list vms, less exclude, is empty"),
 ])
-def test_nothing_chosen_is_no_change_and_said(start, args, message):
-    result = start(**args)
+@pytest.mark.parametrize("check", [True, False])
+def test_nothing_chosen_is_no_change_and_said(start, args, why, check):
+    result = start(check=check, **args)
     assert not result["changed"]
-    assert result["msg"] == message
+    assert result["msg"] == f"nothing to start: {why}"
     assert result["guests"] == []
+    # An empty list was computed; a tag that no guest has may be a slip of the pen.
+    assert result.get("warnings", []) == ([] if "vms" in args else [f"no guest was chosen: {why}"])
 
 
 def test_an_exclude_that_names_nothing_is_a_warning(start):

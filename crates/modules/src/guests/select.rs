@@ -63,7 +63,7 @@ impl Kind {
 pub struct Chosen {
     /// They, each once: in the order they were named in, or by VMID.
     pub guests: Vec<Guest>,
-    /// Guests that could not be looked at, excludes that name nothing.
+    /// Guests that could not be looked at, excludes that name nothing, a choice that meets none.
     pub warnings: Vec<String>,
 }
 
@@ -105,11 +105,16 @@ impl Guest {
 impl Selection {
     /// How the guests were chosen, for the sentence that there are none.
     pub fn description(&self) -> String {
+        let less = if self.exclude.is_empty() {
+            ""
+        } else {
+            ", less exclude"
+        };
         match (&self.vms, &self.tags, &self.pool, &self.node) {
             (Some(_), ..) => "the list vms, less exclude, is empty".to_owned(),
-            (_, Some(tags), ..) => format!("no guest has the tag {}", tags.join(" or ")),
-            (_, _, Some(pool), _) => format!("there is none in the pool `{pool}`"),
-            (.., Some(node)) => format!("there is none on the node {node}"),
+            (_, Some(tags), ..) => format!("no guest has the tag {}{less}", tags.join(" or ")),
+            (_, _, Some(pool), _) => format!("there is none in the pool `{pool}`{less}"),
+            (.., Some(node)) => format!("there is none on the node {node}{less}"),
             _ => "the caller sees none".to_owned(),
         }
     }
@@ -130,6 +135,8 @@ impl Selection {
             Some(vms) => self.named(&references(vms), cluster, &resources)?,
             None => self.listed(&exclude, cluster, &resources)?,
         };
+        // Guests on an offline node are warned about already.
+        let told = !chosen.warnings.is_empty();
         chosen.warnings.extend(
             exclude
                 .iter()
@@ -146,6 +153,11 @@ impl Selection {
                 guest.is(reference) || listed.is_some_and(|listed| bears(listed, reference))
             })
         });
+        let by_trait = self.tags.is_some() || self.pool.is_some() || self.node.is_some();
+        if by_trait && chosen.guests.is_empty() && !told {
+            let why = self.description();
+            chosen.warnings.push(format!("no guest was chosen: {why}"));
+        }
         Ok(chosen)
     }
 
