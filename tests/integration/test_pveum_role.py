@@ -294,3 +294,4 @@ def test_another_client_that_was_faster_is_named(role, cluster):
     result = role(privs=PRIVILEGES)
     assert result["failed"]
     assert "already exists" in result["msg"]
+    assert "privs" not in result

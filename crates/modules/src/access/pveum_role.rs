@@ -76,15 +76,20 @@ impl Job for PveumRole {
         task: &Task<'_, RoleArgs>,
         (): (),
         plan: &Plan,
-        _applied: Option<&Applied>,
+        applied: Option<&Applied>,
         _cluster: &Cluster,
     ) -> Report {
         let mut returns = Map::new();
         returns.insert("name".to_owned(), json!(task.args.name));
-        returns.insert(
-            "privs".to_owned(),
-            plan.after.get("privs").cloned().unwrap_or_default(),
-        );
+        // What was wanted is not what is there where the write has failed.
+        let failed =
+            applied.is_some_and(|applied| applied.tracks.iter().any(|track| !track.succeeded()));
+        if !failed {
+            returns.insert(
+                "privs".to_owned(),
+                plan.after.get("privs").cloned().unwrap_or_default(),
+            );
+        }
         Report {
             returns,
             ..Report::default()
