@@ -396,6 +396,10 @@ notes:
     storage, SDN.Use on the bridges, the VM.Config privileges of what is stated, VM.PowerMgmt to start, and VM.Audit
     and Datastore.Audit to see what is there.
   - Waiting for the guest agent needs VM.GuestAgent.Audit, or VM.Monitor on Proxmox VE 8.
+  - A run that was killed while cloning may leave a VM that is locked and has no name. A caller without Sys.Audit on
+    C(/nodes) cannot tell it from a VM that another client is cloning. The task fails where that VMID is stated, by
+    O(vms[].vmid) or O(vms[].vmid_range), and only warns otherwise, which may make a VM twice; so give the caller's
+    role Sys.Audit on C(/nodes), or state VMIDs.
   - A VM is never adopted silently. A name that is there under another VMID, or a VMID that is taken by another name,
     fails before anything is done.
   - What is not stated is left alone. An empty text removes a key.
@@ -480,7 +484,8 @@ vms:
       description: Whether this task changed it.
       type: bool
     status:
-      description: V(running), V(stopped) or V(paused); null where the VM could not be cloned.
+      description: V(running), V(stopped) or V(paused); null where the VM could not be cloned, or is still being
+        cloned.
       type: str
     pending:
       description: The keys whose values have an effect after the next boot only.

@@ -47,6 +47,7 @@ def test_a_signal_ends_the_run_in_order_and_names_what_is_left_running(clone, be
     assert result["msg"].startswith("interrupted: ") and all(upid in json.dumps(result["vms"])
                                                              for upid in result["failure"]["running"])
     assert len(result["vms"]) == 5
+    assert [row["status"] for row in result["vms"]] == [None] * 5, "none of them is made yet"
     assert [row["error"] for row in result["vms"]].count("not begun") == 3
 
     until(lambda: cloning(cluster, 0))
@@ -223,6 +224,16 @@ def test_a_foreign_clone_that_the_caller_cannot_see_is_a_warning(clone, begun, c
         "it, or it was left over (then remove it, or unlock it with `qm unlock 106`). Which of both, only a caller "
         "with Sys.Audit on /nodes/pve1 can see"
     ]
+
+
+@pytest.mark.parametrize("ours", [{"vmid": 300}, {"vmid_range": "300-309"}])
+def test_a_clone_lock_on_a_stated_vmid_fails_whatever_the_caller_can_see(clone, cluster, ours):
+    cluster.patch(guests=[{"vmid": 300, "kind": "qemu", "node": "pve1", "lock": "clone"}])
+    result = clone({"name": "a", **ours}, template="debian-13", api_user="prov@pve")
+    assert result["failed"]
+    assert result["msg"].startswith("VM 300 on pve1 is locked by a clone that is not one of prov@pve!mms's running "
+                                    "tasks, and has a VMID that is stated for `a`: another client makes it, or ")
+    assert lines(cluster) == []
 
 
 def test_clients_with_one_template_wait_for_each_other_once_at_most(clone, begun, cluster):

@@ -128,7 +128,7 @@ impl Job for ProxmoxCloneVms {
         cluster.ask_side_by_side(options.parallel.into());
         if has_waited.load(Ordering::Relaxed) {
             // What is being made now was begun by others since: nobody waits for them.
-            return plan_unless(options, cluster, |_, _, _| {
+            return plan_unless(options, cluster, |_, _, _, _| {
                 Ok(BeingMade::Others(Vec::new()))
             });
         }
@@ -161,7 +161,7 @@ fn plan(options: &Options, cluster: &Cluster) -> Result<Planned<Vec<Note>>, Fail
 fn plan_unless(
     options: &Options,
     cluster: &Cluster,
-    being_made: impl Fn(&Cluster, &Picture, &[Source]) -> Result<BeingMade, Failure>,
+    being_made: impl Fn(&Cluster, &Picture, &[&Item], &[Source]) -> Result<BeingMade, Failure>,
 ) -> Result<Planned<Vec<Note>>, Failure> {
     let items = items(&options.vms)?;
     let names: Vec<&str> = items.iter().map(|item| item.name.as_str()).collect();
@@ -188,7 +188,7 @@ fn plan_unless(
     }
     problems.none()?;
     let sources: Vec<Source> = sources.into_iter().flatten().collect();
-    let warnings = match being_made(cluster, &picture, &sources)? {
+    let warnings = match being_made(cluster, &picture, &missing, &sources)? {
         BeingMade::Others(warnings) => warnings,
         BeingMade::PerhapsOurs { until, why } => return Ok(Planned::Blocked { until, why }),
     };

@@ -8,6 +8,7 @@ use pve::plan::{Ask, Probe, Verdict};
 use pve::{Call, Cluster, Error, Upid};
 use serde_json::Value;
 
+use super::item::Item;
 use super::picture::{CLONE_LOCK, Picture, clone_tasks, running_clones};
 use super::source::Source;
 use crate::fault;
@@ -30,6 +31,7 @@ pub enum BeingMade {
 pub fn somebody_clones(
     cluster: &Cluster,
     picture: &Picture,
+    missing: &[&Item],
     sources: &[Source],
 ) -> Result<BeingMade, Failure> {
     let mut nameless: BTreeMap<&str, Vec<&Address>> = BTreeMap::new();
@@ -55,8 +57,13 @@ pub fn somebody_clones(
                 .iter()
                 .partition(|address| !is_made(&answer(cluster, address)));
             perhaps_ours.extend(made);
-            if let Some(left) = left.first() {
-                warnings.push(left_over(cluster, node, left)?);
+            // One that has a VMID of ours says more than the others.
+            let ours = left.iter().find_map(|left| {
+                let item = missing.iter().find(|item| item.may_have(left.vmid))?;
+                Some((*left, Some(*item)))
+            });
+            if let Some((left, item)) = ours.or_else(|| Some((left.first()?, None))) {
+                warnings.push(left_over(cluster, node, left, item)?);
             }
         }
     }
@@ -104,7 +111,13 @@ fn is_made(config: &Result<Value, Error>) -> bool {
 
 /// A VM whose clone does not run is no one's. But a caller without Sys.Audit
 /// is shown his own tasks only, so that it may just as well be another client's.
-fn left_over(cluster: &Cluster, node: &str, left: &Address) -> Result<String, Failure> {
+/// With a VMID that is stated for `item` it is in the way in either case.
+fn left_over(
+    cluster: &Cluster,
+    node: &str,
+    left: &Address,
+    item: Option<&Item>,
+) -> Result<String, Failure> {
     let acl_path = format!("/nodes/{node}");
     let held = cluster
         .permissions_on(&acl_path)
@@ -116,11 +129,18 @@ fn left_over(cluster: &Cluster, node: &str, left: &Address) -> Result<String, Fa
             left.vmid
         )));
     }
-    Ok(format!(
-        "VM {left} is locked by a clone that is not one of {user}'s running tasks: another client makes it, or \
-         it was left over (then remove it, or unlock it with `qm unlock {vmid}`). Which of both, only a caller \
-         with Sys.Audit on {acl_path} can see",
+    let has_our_vmid = item.map_or_else(String::new, |item| {
+        format!(", and has a VMID that is stated for `{}`", item.name)
+    });
+    let text = format!(
+        "VM {left} is locked by a clone that is not one of {user}'s running tasks{has_our_vmid}: another client \
+         makes it, or it was left over (then remove it, or unlock it with `qm unlock {vmid}`). Which of both, \
+         only a caller with Sys.Audit on {acl_path} can see",
         user = cluster.client().user(),
         vmid = left.vmid,
-    ))
+    );
+    match item {
+        Some(_) => Err(Failure::new(text)),
+        None => Ok(text),
+    }
 }

@@ -37,6 +37,14 @@ impl Item {
         self.settings.state == Some(State::Started)
     }
 
+    /// Whether the VMID is the one that was stated, or lies in the range that was.
+    pub fn may_have(&self, vmid: u32) -> bool {
+        match self.vmid {
+            Some(stated) => stated == vmid,
+            None => matches!(self.settings.range(), Ok(Some(range)) if range.contains(&vmid)),
+        }
+    }
+
     /// The VM with this name, if there is exactly one that may be meant. The
     /// name and, where one is stated, the VMID must both fit: nothing that is
     /// there is ever taken for another VM.

@@ -265,6 +265,40 @@ fn a_clone_lock_that_was_left_behind_is_told_with_its_cure() {
 }
 
 #[test]
+fn without_sys_audit_a_clone_lock_fails_only_where_the_vmid_was_stated() {
+    let planned = |stated: Value| {
+        let mut wanted = json!({"name": "web-1", "template": "debian"});
+        wanted
+            .as_object_mut()
+            .unwrap()
+            .extend(super::site::map(stated));
+        Site::of([debian(), vm(101, "").being_made(), vm(102, "").being_made()])
+            .clones("pve1", &[])
+            .once("GET /access/permissions path=/nodes/pve1", Ok(json!({})))
+            .planned(&json!({"vms": [wanted]}))
+    };
+    for stated in [json!({"vmid": 102}), json!({"vmid_range": "102-199"})] {
+        let refusal = planned(stated).unwrap_err();
+        assert!(
+            refusal.starts_with(
+                "VM 102 on pve1 is locked by a clone that is not one of root@pam's running tasks, and has a VMID \
+                 that is stated for `web-1`: another client makes it, or it was left over"
+            ),
+            "{refusal}"
+        );
+    }
+    for stated in [json!({}), json!({"vmid_range": "200-299"})] {
+        let Ok(Planned::Ready(plan, _)) = planned(stated) else {
+            panic!("it is not planned");
+        };
+        let [warning] = plan.warnings.as_slice() else {
+            panic!("{:?}", plan.warnings);
+        };
+        assert!(warning.starts_with("VM 101 on pve1 is locked"), "{warning}");
+    }
+}
+
+#[test]
 fn a_clone_that_ends_between_two_questions_is_looked_at_again() {
     let site = Site::of([debian(), vm(101, "").being_made()])
         .clones("pve1", &[])
