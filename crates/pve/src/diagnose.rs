@@ -15,6 +15,8 @@ use crate::connection::{Credentials, Host};
 use crate::error::Error;
 use crate::transport::{Certificate, Https};
 
+pub use network::ca_path_hint;
+
 /// How often an API that is coming up is asked.
 const PAUSE: Duration = Duration::from_secs(1);
 /// An interruption is noticed within this time.
@@ -28,7 +30,7 @@ pub struct Check {
     /// Whether it went well. None is worth a look and no failure: a host that
     /// was passed over, clocks that disagree.
     pub ok: Option<bool>,
-    /// What was found.
+    /// What was found; where there are several hosts, also on which.
     pub detail: String,
     /// What may be done about it.
     pub hint: Option<String>,

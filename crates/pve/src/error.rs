@@ -1,5 +1,7 @@
 //! What can go wrong, told by what the caller may still do.
 
+mod untrusted;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -7,6 +9,8 @@ use std::time::Duration;
 use crate::call::{Call, Verb};
 use crate::texts::{self, Matched};
 use crate::upid::Upid;
+
+pub use untrusted::Untrusted;
 
 /// A request or a task that did not end well.
 ///
@@ -163,34 +167,6 @@ impl Unreached {
             Self::NoHost(whys) => whys.iter().any(Self::passes),
             _ => false,
         }
-    }
-}
-
-/// A server certificate that is not trusted, with what a person needs to
-/// decide whether to trust it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Untrusted {
-    /// `host:port`.
-    pub address: String,
-    /// SHA-256 of the certificate, as Proxmox VE prints it: `AB:CD:…`.
-    pub fingerprint: String,
-    /// The certificate's subject, such as `CN=pve1.example.org`.
-    pub subject: String,
-    /// Why it is not trusted.
-    pub why: String,
-}
-
-impl std::error::Error for Untrusted {}
-
-impl fmt::Display for Untrusted {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "the certificate of {} is not trusted: {} (subject {}, SHA-256 fingerprint {}). \
-             Trust it with api_fingerprint, or give the authority's certificate \
-             (/etc/pve/pve-root-ca.pem on a node) with ca_path",
-            self.address, self.why, self.subject, self.fingerprint
-        )
     }
 }
 

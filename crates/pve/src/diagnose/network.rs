@@ -11,7 +11,7 @@ use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
 
 use super::witness::Witness;
-use super::{DAEMONS, Fault, Report, Run, Shown, milliseconds};
+use super::{Check, DAEMONS, Fault, Report, Run, Shown, milliseconds};
 use crate::call::Call;
 use crate::connection::{CONNECT_TIMEOUT, Host};
 use crate::error::{Error, Request, Unreached, Untrusted};
@@ -26,8 +26,23 @@ use crate::transport::{Https, cause, proxy};
 const EXPIRES_SOON: u64 = 14;
 
 impl Run {
-    /// Examines one host: lookup, TCP, TLS and HTTP.
+    /// Examines one host: lookup, TCP, TLS and HTTP. Where there are several,
+    /// each stage tells of which one it speaks.
     pub(super) fn reach(&mut self, https: &Https, index: usize) -> Option<()> {
+        let hosts = &https.connection().hosts;
+        let first = self.report.checks.len();
+        let reached = self.stages(https, index);
+        if hosts.len() > 1 {
+            let host = hosts[index].to_string();
+            let unnamed = |check: &&mut Check| !check.detail.contains(&host);
+            for check in self.report.checks[first..].iter_mut().filter(unnamed) {
+                check.detail = format!("{host}: {}", check.detail);
+            }
+        }
+        reached
+    }
+
+    fn stages(&mut self, https: &Https, index: usize) -> Option<()> {
         let host = &https.connection().hosts[index];
         let proxy = match proxy::of(host, https.environment()) {
             Ok(proxy) => proxy,
@@ -51,6 +66,22 @@ impl Run {
 /// The fault that an unreached host is.
 fn unreached(why: Unreached) -> Fault {
     let hint = match &why {
+        Unreached::Untrusted(untrusted) => untrusted.cure(),
+        other => advice(other).to_owned(),
+    };
+    Fault {
+        detail: why.to_string(),
+        hint: Some(hint),
+        passes: why.passes() || matches!(why, Unreached::Tls { .. }),
+        error: Box::new(Error::NotSent {
+            request: Request::from(&open_call()),
+            why,
+        }),
+    }
+}
+
+fn advice(why: &Unreached) -> &'static str {
+    match why {
         Unreached::Lookup { .. } => {
             "check the spelling of api_host and this machine's name service, or give an address"
         }
@@ -60,21 +91,20 @@ fn unreached(why: Unreached) -> Fault {
         Unreached::Connect { .. } => {
             "check that the node is up, and the firewalls between here and the node"
         }
-        Unreached::Untrusted(_) => {
-            "trust it with api_fingerprint, or give the authority's certificate \
-             (/etc/pve/pve-root-ca.pem on a node) with ca_path"
-        }
         Unreached::Tls { .. } => "check api_port: the API of Proxmox VE speaks TLS on port 8006",
-        _ => "check the connection options",
-    };
-    Fault {
-        detail: why.to_string(),
-        hint: Some(hint.to_owned()),
-        passes: why.passes() || matches!(why, Unreached::Tls { .. }),
-        error: Box::new(Error::NotSent {
-            request: Request::from(&open_call()),
-            why,
-        }),
+        other => ca_path_hint(other).unwrap_or("check the connection options"),
+    }
+}
+
+/// What may be done about a `ca_path` that cannot be read, if that is the cause:
+/// with `delegate_to` and remote hosts it is easily put on the wrong machine.
+pub fn ca_path_hint(why: &Unreached) -> Option<&'static str> {
+    match why {
+        Unreached::Options(text) if text.starts_with("ca_path `") => {
+            Some("put the certificate on the machine that runs the module, where ca_path is read")
+        }
+        Unreached::NoHost(whys) => whys.iter().find_map(ca_path_hint),
+        _ => None,
     }
 }
 

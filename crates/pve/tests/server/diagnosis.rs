@@ -140,13 +140,10 @@ fn an_untrusted_certificate_stops_at_tls_and_is_shown() {
             .detail
             .ends_with("not trusted: no authority that is trusted here has signed it")
     );
-    assert!(
-        failed(&report)
-            .hint
-            .as_ref()
-            .unwrap()
-            .contains("api_fingerprint")
-    );
+    let hint = failed(&report).hint.as_ref().unwrap();
+    for word in ["pvenode cert info", "api_fingerprint", "ca_path"] {
+        assert!(hint.contains(word), "{word}: {hint}");
+    }
     let shown = report.certificate.unwrap();
     assert_eq!(shown.certificate.fingerprint, made.fingerprint);
     assert_eq!(shown.certificate.expires, "2100-01-01T00:00:00Z");
@@ -283,6 +280,45 @@ fn a_host_that_is_passed_over_is_no_failure() {
     assert_eq!(report.checks[1].ok, None);
     assert_eq!(report.host, Some(server.host()));
     assert!(report.error.is_none());
+}
+
+#[test]
+fn of_several_hosts_each_check_names_its_own() {
+    let (server, authority) = Server::start(well);
+    let mut connection = server.connection(&authority);
+    connection.hosts = [closed_port(), closed_port()]
+        .map(|port| Host {
+            name: "127.0.0.1".to_owned(),
+            port,
+        })
+        .to_vec();
+    let hosts = connection.hosts.clone();
+    let report = run(&Https::with_environment(connection, Vec::new()));
+    assert_eq!(
+        names(&report),
+        [
+            ("lookup", Some(true)),
+            ("tcp", Some(false)),
+            ("lookup", Some(true)),
+            ("tcp", Some(false))
+        ]
+    );
+    for (check, host) in report.checks.iter().zip([0, 0, 1, 1]) {
+        let host = hosts[host].to_string();
+        assert_eq!(check.detail.matches(&host).count(), 1, "{}", check.detail);
+    }
+}
+
+#[test]
+fn a_ca_path_is_looked_for_where_the_module_runs() {
+    let (server, authority) = Server::start(well);
+    let mut connection = server.connection(&authority);
+    connection.trust.ca_path = Some("/nonexistent.pem".into());
+    let report = run(&Https::with_environment(connection, Vec::new()));
+    assert_eq!(
+        failed(&report).hint.as_deref(),
+        Some("put the certificate on the machine that runs the module, where ca_path is read")
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Which certificates are trusted.
 
 use pve::connection::{Host, Trust};
+use pve::error::Untrusted;
 use pve::transport::{Https, Transport};
 use pve::{Error, Unreached};
 use serde_json::{Value, json};
@@ -23,15 +24,19 @@ fn get(made: &Made, trust: Trust) -> Result<Value, Error> {
     get_as("localhost", made, trust)
 }
 
-/// Why the certificate is not trusted.
-fn why(outcome: Result<Value, Error>) -> String {
+fn untrusted(outcome: Result<Value, Error>) -> Untrusted {
     match outcome {
         Err(Error::NotSent {
             why: Unreached::Untrusted(untrusted),
             ..
-        }) => untrusted.why,
+        }) => *untrusted,
         other => panic!("{other:?}"),
     }
+}
+
+/// Why the certificate is not trusted.
+fn why(outcome: Result<Value, Error>) -> String {
+    untrusted(outcome).why
 }
 
 fn nothing() -> Trust {
@@ -53,15 +58,47 @@ fn an_untrusted_certificate_tells_what_to_do() {
         error.to_string(),
         format!(
             "GET /version: the certificate of {} is not trusted: no authority that is trusted \
-             here has signed it (subject CN=pve1, SHA-256 fingerprint {}). Trust it with \
-             api_fingerprint, or give the authority's certificate (/etc/pve/pve-root-ca.pem on \
-             a node) with ca_path",
+             here has signed it (subject CN=pve1, SHA-256 fingerprint {}). Compare the \
+             fingerprint with what `pvenode cert info` shows on the node first; then trust it \
+             with api_fingerprint, or give the authority's certificate \
+             (/etc/pve/pve-root-ca.pem on a node) with ca_path",
             server.host(),
             made.fingerprint
         )
     );
     assert!(matches!(error, Error::NotSent { .. }));
     assert_eq!(server.requests(), []);
+}
+
+#[test]
+fn a_certificate_in_the_place_of_a_pinned_one_is_nothing_to_trust_by_habit() {
+    let made = Authority::new().make(&Leaf {
+        names: vec!["pve1.example.org"],
+        ..Leaf::default()
+    });
+    let trust = Trust {
+        fingerprint: Some(Authority::new().make(&Leaf::default()).fingerprint),
+        ..nothing()
+    };
+    assert_eq!(
+        untrusted(get(&made, trust)).cure(),
+        "It was renewed, or somebody answers in its place: compare with `pvenode cert info` \
+         on the node before changing api_fingerprint"
+    );
+}
+
+#[test]
+fn no_authority_is_asked_for_where_only_the_name_does_not_fit() {
+    let authority = Authority::new();
+    let made = authority.make(&Leaf {
+        names: vec!["pve1", "pve1.example.org"],
+        ..Leaf::default()
+    });
+    assert_eq!(
+        untrusted(get(&made, authority.trust())).cure(),
+        "Name the host in api_host as the certificate does (pve1, pve1.example.org), \
+         or pin api_fingerprint"
+    );
 }
 
 #[test]
