@@ -222,7 +222,7 @@ def test_an_untrusted_certificate_is_shown_with_both_ways_to_trust_it(ferrox, cl
     result = ferrox(module, {**connection, **least(module), "ca_path": None})
     said = json.dumps(result)
     assert result["failed"]
-    for word in (cluster.fingerprint, "CN=cluster", "api_fingerprint", "ca_path"):
+    for word in (cluster.fingerprint, "CN=cluster", "api_fingerprint", "ca_path", "pvenode cert info"):
         assert word in said
     assert cluster.requests() == []
 
@@ -246,13 +246,18 @@ def test_another_fingerprint_is_not_trusted_even_without_validation(ferrox, clus
         result = ferrox("pveum_role", {**wrong, "validate_certs": validate})
         assert result["failed"]
         assert "it has another fingerprint than api_fingerprint says" in result["msg"]
+        assert "compare with `pvenode cert info` on the node before changing api_fingerprint" in result["msg"]
+        assert "rust it with" not in result["msg"]
     assert cluster.requests() == []
 
 
 def test_a_ca_path_that_cannot_be_read_is_named(ferrox, connection, tmp_path):
     result = ferrox("pveum_role", {**connection, **ROLE, "ca_path": str(tmp_path / "missing.pem")})
     assert result["failed"]
-    assert f"ca_path `{tmp_path / 'missing.pem'}`: No such file or directory" in result["msg"]
+    assert result["msg"].endswith(
+        f"ca_path `{tmp_path / 'missing.pem'}`: No such file or directory. "
+        "Put the certificate on the machine that runs the module, where ca_path is read"
+    )
 
 
 # ------------------------------------------------------------------------------------------------- no way to the server

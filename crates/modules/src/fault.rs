@@ -2,7 +2,9 @@
 
 use ansible::Failure;
 use pve::apply::Trouble;
+use pve::diagnose::ca_path_hint;
 use pve::guests::NotOne;
+use pve::texts::Matched;
 use pve::{Error, Refusal};
 use serde_json::{Map, Value, json};
 
@@ -112,6 +114,11 @@ pub fn advised(text: &str, hint: &str) -> String {
 fn hint(error: &Error) -> Option<String> {
     match error {
         Error::Refused(refusal) => refusal_hint(refusal),
+        Error::NotSent { why, .. } => ca_path_hint(why).map(str::to_owned),
+        Error::TaskFailed(failure) if failure.matched() == Some(Matched::ShutdownTimeout) => Some(
+            "The guest did not shut down in the time it was given; with on_timeout: stop its power is cut"
+                .to_owned(),
+        ),
         _ => None,
     }
 }
@@ -152,7 +159,8 @@ fn missing_right(refusal: &Refusal) -> Option<(String, Vec<String>)> {
 mod tests {
     use super::{advised, unable};
     use pve::canned::refused;
-    use pve::{Call, path};
+    use pve::error::TaskFailure;
+    use pve::{Call, Error, path};
     use serde_json::json;
 
     #[test]
@@ -176,6 +184,28 @@ mod tests {
         let bare = refused(&call, 403, "Permission check failed\n");
         let failure = unable("clone VM `web-1`", &bare);
         assert_eq!(failure.details["privilege"], json!("VM.Allocate"));
+    }
+
+    #[test]
+    fn a_guest_that_did_not_shut_down_may_have_its_power_cut() {
+        let failed = |exit_status: &str| {
+            let upid = "UPID:pve1:0000C0DE:00001234:65A1B2C3:qmshutdown:103:root@pam:";
+            let failure = TaskFailure {
+                upid: upid.parse().unwrap(),
+                exit_status: exit_status.to_owned(),
+                log: Vec::new(),
+            };
+            unable("shut down VM `db`", &Error::TaskFailed(Box::new(failure)))
+        };
+        let in_vain = failed("VM quit/powerdown failed - got timeout");
+        let hint = "The guest did not shut down in the time it was given; with on_timeout: stop its power is cut";
+        assert_eq!(in_vain.details["hint"], json!(hint));
+        assert!(
+            in_vain.msg.ends_with(&format!("got timeout. {hint}")),
+            "{}",
+            in_vain.msg
+        );
+        assert!(!failed("out of memory").details.contains_key("hint"));
     }
 
     #[test]
