@@ -18,10 +18,10 @@ description:
 attributes:
   check_mode:
     support: full
-    description: In check mode the module tells what it would change, and writes nothing.
+    description: It only reads, in check mode as otherwise.
   diff_mode:
-    support: full
-    description: In diff mode the result shows the objects before and after the task.
+    support: none
+    description: It changes nothing, so that there is no difference to show.
 options:
   wait:
     description:
@@ -58,8 +58,9 @@ extends_documentation_fragment:
 notes:
   - A check that could not be run, as one before it failed, is reported with RV(checks[].ok=null). So is what is worth
     a look and no failure, such as a node that is offline and was not asked for.
-  - The commands that grant missing privileges make roles of their own. They hold what the caller has on that path
-    already too, as an ACL entry takes the place of those inherited from the paths above.
+  - The commands that grant missing privileges make a role for that path and holder alone, or add to it where it is
+    there already. It holds what the caller has on that path already too, as an ACL entry takes the place of those
+    inherited from the paths above.
   - Whether storages are active is what the nodes last told the cluster, up to 10 seconds ago.
 author:
   - The Ferrox authors (@ferrox)
@@ -120,7 +121,7 @@ checks:
       description: Whether it went well; null where it was skipped, or is worth a look and no failure.
       type: bool
     detail:
-      description: What was found.
+      description: What was found; where O(api_host) names several hosts, also on which of them.
       type: str
     hint:
       description: What may be done about it.
@@ -194,7 +195,9 @@ clock_skew:
   returned: always
   sample: 0.2
 permissions:
-  description: The caller's privileges for each ACL path.
+  description:
+    - The caller's privileges on each ACL path of O(privileges), those inherited from the paths above included.
+    - With C(-vv) or more, on every other path that the server tells too.
   type: dict
   returned: always
   sample: {/vms: [VM.Audit, VM.Clone]}
@@ -219,7 +222,10 @@ missing_privileges:
     - path: /vms
       privileges: [VM.Clone]
       commands:
-        - pveum role add Ferrox-vms-user --privs "VM.Audit VM.Clone" && pveum acl modify /vms --roles Ferrox-vms-user --users 'ansible@pam'
+        - >-
+          { pveum role modify Ferrox-vms-ansible_pam --privs "VM.Audit VM.Clone" --append 1 ||
+          pveum role add Ferrox-vms-ansible_pam --privs "VM.Audit VM.Clone"; } &&
+          pveum acl modify /vms --roles Ferrox-vms-ansible_pam --users 'ansible@pam'
 nodes:
   description: The nodes.
   type: list

@@ -21,9 +21,9 @@ BEHIND = ["permissions", "nodes", "quorum"]
 def look(ferrox, connection):
     """Runs the module: look(nodes=["pve1"], …) -> result; an option that is None is left out."""
 
-    def run(check=False, **options):
+    def run(check=False, verbosity=0, **options):
         wanted = {name: value for name, value in {**connection, **options}.items() if value is not None}
-        return ferrox(MODULE, wanted, check=check)
+        return ferrox(MODULE, wanted, check=check, verbosity=verbosity)
 
     return run
 
@@ -118,10 +118,25 @@ def test_a_name_that_does_not_resolve_stops_at_lookup(look):
     assert "no-such-host.invalid" in failed["detail"]
 
 
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "127.0.0.1"])
+def test_who_reached_no_host_has_asked_for_nothing(look, host):
+    assert look(api_host=host, api_port=free_port())["failure"].keys() == {"kind"}
+
+
 def test_a_closed_port_stops_at_tcp(look):
     port = free_port()
     failed = failed_at(look(api_host=f"127.0.0.1:{port}", storages=["ceph"]), "tcp")
     assert failed["detail"] == f"no connection to 127.0.0.1:{port}: Connection refused"
+
+
+def test_of_several_hosts_each_check_names_its_own(look):
+    hosts = [f"127.0.0.1:{free_port()}", "no-such-host.invalid:8006"]
+    result = look(api_host=",".join(hosts))
+    ran = [(each["name"], each["detail"]) for each in result["checks"] if "skipped" not in each["detail"]]
+    assert [name for name, _ in ran] == ["lookup", "tcp", "lookup"]
+    for (_, detail), host in zip(ran, [hosts[0], hosts[0], hosts[1]], strict=True):
+        assert host in detail
+    assert all(host in result["msg"] for host in hosts)
 
 
 def test_a_port_without_tls_stops_at_tls(look, cluster):
@@ -133,7 +148,8 @@ def test_an_untrusted_certificate_stops_at_tls_and_is_shown(look, cluster):
     result = look(ca_path=None)
     failed = failed_at(result, "tls")
     assert cluster.fingerprint in failed["detail"]
-    assert "api_fingerprint" in failed["hint"] and "ca_path" in failed["hint"]
+    for word in ("pvenode cert info", "api_fingerprint", "ca_path"):
+        assert word in failed["hint"]
     certificate = result["certificate"]
     assert certificate["fingerprint"] == cluster.fingerprint
     assert not certificate["trusted"] and certificate["distrust"]
@@ -141,6 +157,19 @@ def test_an_untrusted_certificate_stops_at_tls_and_is_shown(look, cluster):
 
     trusted = look(ca_path=None, api_fingerprint=certificate["fingerprint"])
     assert trusted["passed"] and trusted["certificate"]["trusted"]
+
+
+def test_a_certificate_in_the_place_of_a_pinned_one_is_told_as_that(look):
+    hint = failed_at(look(ca_path=None, api_fingerprint="AB" * 32), "tls")["hint"]
+    assert hint == (
+        "It was renewed, or somebody answers in its place: compare with `pvenode cert info` on the node before "
+        "changing api_fingerprint"
+    )
+
+
+def test_a_ca_path_is_looked_for_where_the_module_runs(look, tmp_path):
+    result = look(ca_path=str(tmp_path / "missing.pem"))
+    assert "machine that runs the module, where ca_path is read" in failed_at(result, "tls")["hint"]
 
 
 def test_without_validation_it_says_that_nothing_vouches_for_the_certificate(look):
@@ -187,8 +216,8 @@ def test_a_host_that_was_passed_over_is_no_failure(look, cluster):
     port = free_port()
     result = look(api_host=f"127.0.0.1:{port},{cluster.host}:{cluster.port}")
     assert result["passed"] and result["host"] == f"{cluster.host}:{cluster.port}"
-    passed_over = next(each for each in result["checks"] if str(port) in each["detail"])
-    assert passed_over["name"] == "tcp" and passed_over["ok"] is None
+    passed_over = [each for each in result["checks"] if f"127.0.0.1:{port}" in each["detail"]]
+    assert [(each["name"], each["ok"]) for each in passed_over] == [("lookup", True), ("tcp", None)]
 
 
 # ------------------------------------------------------------------------------------------------------------- waiting
@@ -298,9 +327,12 @@ def test_a_missing_privilege_is_named_with_the_command_that_grants_it(look):
     assert (missing["path"], missing["privileges"]) == ("/vms", ["VM.Clone"])
     (command,) = missing["commands"]
     held = sorted({*result["permissions"]["/vms"], "VM.Clone"})
+    privileges = f'--privs "{" ".join(held)}"'
+    # Whether the role is there already or not.
     assert command == (
-        f'pveum role add Ferrox-vms-user --privs "{" ".join(held)}" && '
-        "pveum acl modify /vms --roles Ferrox-vms-user --users 'audit@pve'"
+        f"{{ pveum role modify Ferrox-vms-audit_pve {privileges} --append 1 || "
+        f"pveum role add Ferrox-vms-audit_pve {privileges}; }} && "
+        "pveum acl modify /vms --roles Ferrox-vms-audit_pve --users 'audit@pve'"
     )
     assert command in result["msg"]
 
@@ -311,8 +343,9 @@ def test_a_token_with_privilege_separation_needs_it_beside_its_user(look):
     of_user, of_token = result["missing_privileges"][0]["commands"]
     assert of_user.endswith("--users 'ansible@pam'")
     assert of_token == (
-        'pveum role add Ferrox-vms-token --privs "VM.Clone" && '
-        "pveum acl modify /vms --roles Ferrox-vms-token --tokens 'ansible@pam!separate'"
+        '{ pveum role modify Ferrox-vms-ansible_pam_separate --privs "VM.Clone" --append 1 || '
+        'pveum role add Ferrox-vms-ansible_pam_separate --privs "VM.Clone"; } && '
+        "pveum acl modify /vms --roles Ferrox-vms-ansible_pam_separate --tokens 'ansible@pam!separate'"
     )
     # What its user has is hidden from it, and a grant must not take that away.
     assert "pveum user permissions ansible@pam --path /vms" in result["msg"]
@@ -323,10 +356,29 @@ def test_what_the_commands_grant_is_enough(look, ferrox, connection, cluster):
     wanted = {"api_user": "audit@pve", "privileges": {"/vms": ["VM.Clone", "VM.Audit"]}}
     (missing,) = look(**wanted)["missing_privileges"]
     privileges = missing["commands"][0].split('"')[1]
-    assert ferrox("pveum_role", {**connection, "name": "Ferrox-vms-user", "privs": privileges})["changed"]
-    cluster.patch(acl=[{"path": "/vms", "ugid": "audit@pve", "roleid": "Ferrox-vms-user"}])
+    assert ferrox("pveum_role", {**connection, "name": "Ferrox-vms-audit_pve", "privs": privileges})["changed"]
+    cluster.patch(acl=[{"path": "/vms", "ugid": "audit@pve", "roleid": "Ferrox-vms-audit_pve"}])
     result = look(**wanted)
     assert result["passed"] and result["missing_privileges"] == []
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["a role that is there", "a new role"])
+def test_a_shell_runs_the_commands_to_their_end(look, tmp_path, there):
+    (command,) = look(api_user="audit@pve", privileges={"/vms": ["VM.Clone"]})["missing_privileges"][0]["commands"]
+    pveum, log = tmp_path / "pveum", tmp_path / "log"
+    pveum.write_text(f'#!/bin/sh\n[ "$1 $2" != "role {"add" if there else "modify"}" ] && echo "$1 $2" >> {log}\n')
+    pveum.chmod(0o755)
+    subprocess.run(["/bin/sh", "-c", command], env={"PATH": str(tmp_path)}, check=True)
+    assert log.read_text().splitlines() == ["role modify" if there else "role add", "acl modify"]
+
+
+def test_permissions_are_told_for_the_paths_that_are_asked_about(look):
+    wanted = {"/vms/101": ["VM.Audit"]}
+    assert look()["permissions"] == {}
+    asked = look(privileges=wanted)["permissions"]
+    assert asked.keys() == wanted.keys() and "VM.Audit" in asked["/vms/101"]
+    everything = look(privileges=wanted, verbosity=2)["permissions"]
+    assert everything["/vms/101"] == asked["/vms/101"] and "VM.Audit" in everything["/"]
 
 
 def test_a_privilege_of_another_version_is_told_and_not_granted(look):

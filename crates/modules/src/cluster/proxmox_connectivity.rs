@@ -79,6 +79,7 @@ fn run(context: &Context, values: &Map<String, Value>) -> Result<Outcome, Failur
     let report = diagnose::diagnose(&https, wait, context.interrupted());
     let mut examination = Examination {
         args: &args,
+        all_paths: context.verbosity >= SHOW_ALL_PATHS,
         report,
         found: Found::default(),
     };
@@ -112,6 +113,9 @@ impl ConnectivityArgs {
 /// The stages up to the login, which [`diagnose`](diagnose::diagnose) examines.
 const STAGES: [&str; 7] = ["lookup", "tcp", "tls", "http", "login", "version", "clock"];
 
+/// The verbosity (`-vv`) at which the caller's privileges are told for every path.
+const SHOW_ALL_PATHS: u8 = 2;
+
 /// What is found behind the login.
 #[derive(Default)]
 struct Found {
@@ -123,6 +127,8 @@ struct Found {
 
 struct Examination<'a> {
     args: &'a ConnectivityArgs,
+    /// Whether privileges are told for more than the paths that are asked about: an administrator has hundreds.
+    all_paths: bool,
     report: diagnose::Report,
     found: Found,
 }
@@ -141,7 +147,7 @@ impl Examination<'_> {
             });
         }
         let (mut permissions, mut resources, mut quorate) = (None, None, None);
-        let mut missing = Vec::new();
+        let (mut asked, mut missing) = (wanted.is_empty().then(Permissions::new), Vec::new());
         self.check("permissions", || {
             Ok(judge::permissions(
                 permissions.insert(cluster.permissions()?),
@@ -150,7 +156,9 @@ impl Examination<'_> {
         match self.report.identity.clone() {
             _ if wanted.is_empty() => {}
             Some(identity) if permissions.is_some() => self.check("privileges", || {
-                missing = wanted.missing(cluster, &identity)?;
+                let (has, lacks) = wanted.missing(cluster, &identity)?;
+                asked = Some(has);
+                missing = lacks;
                 Ok(privileges::judge(&missing))
             }),
             _ => self.skip("privileges", "permissions"),
@@ -176,6 +184,15 @@ impl Examination<'_> {
             }),
             None => self.skip("storages", "nodes"),
         }
+        let all_paths = self.all_paths;
+        let permissions = permissions.and_then(|mut all| {
+            if all_paths {
+                all.extend(asked.unwrap_or_default());
+                Some(all)
+            } else {
+                asked
+            }
+        });
         self.found = Found {
             permissions,
             resources,

@@ -1,6 +1,7 @@
 //! What the task answers.
 
 use ansible::{Failure, Outcome};
+use pve::Error;
 use pve::diagnose::{Check, Identity};
 use serde_json::{Map, Value, json};
 
@@ -19,14 +20,20 @@ impl Examination<'_> {
         }
         Err(Failure {
             msg,
-            details: self
-                .report
-                .error
-                .as_ref()
-                .map(fault::details)
-                .unwrap_or_default(),
+            details: self.details(),
             outcome: Box::new(outcome),
         })
+    }
+
+    fn details(&self) -> Map<String, Value> {
+        let error = self.report.error.as_ref();
+        let mut details = error.map(fault::details).unwrap_or_default();
+        if self.report.host.is_none() && matches!(error, Some(Error::NotSent { .. })) {
+            // No host was reached, so nothing was asked for yet.
+            details.remove("method");
+            details.remove("path");
+        }
+        details
     }
 
     fn msg(&self) -> String {

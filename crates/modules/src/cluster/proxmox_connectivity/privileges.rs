@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pve::access::permissions::Permissions;
 use pve::access::roles::privileges as known_privileges;
 use pve::diagnose::Identity;
 use pve::wire::lists;
@@ -64,16 +65,18 @@ impl Wanted {
         self.0.is_empty()
     }
 
-    /// What the caller lacks.
+    /// What the caller has on these paths, and what it lacks.
     pub(super) fn missing(
         &self,
         cluster: &Cluster,
         identity: &Identity,
-    ) -> Result<Vec<Missing>, Error> {
+    ) -> Result<(Permissions, Vec<Missing>), Error> {
         let (user, token) = holders(identity);
+        let mut has = Permissions::new();
         let mut all = Vec::new();
         for (path, wanted) in &self.0 {
             let have = cluster.permissions_on(path)?;
+            has.insert(path.clone(), have.clone());
             if wanted.is_subset(&have) {
                 continue;
             }
@@ -91,7 +94,7 @@ impl Wanted {
                 .missing(user, separate, of_user.as_ref()),
             );
         }
-        Ok(all)
+        Ok((has, all))
     }
 }
 
@@ -148,7 +151,8 @@ impl Case<'_> {
     }
 
     /// A role and the entry that grants it. An entry takes the place of those that are inherited from the paths
-    /// above, so the role holds what is there already too.
+    /// above, so the role holds what is there already too. The role may be there from an earlier grant; it is its
+    /// holder's alone, so that nobody else gains by what is added to it.
     fn grant(
         &self,
         kind: &str,
@@ -166,15 +170,20 @@ impl Case<'_> {
             .collect();
         let privileges = all.into_iter().collect::<Vec<_>>().join(" ");
         let path = self.path;
-        let role = format!(
-            "Ferrox{}-{kind}",
-            path.trim_end_matches('/').replace('/', "-")
-        );
+        let role = role(path, holder);
         Some(format!(
-            "pveum role add {role} --privs \"{privileges}\" && \
+            "{{ pveum role modify {role} --privs \"{privileges}\" --append 1 || \
+             pveum role add {role} --privs \"{privileges}\"; }} && \
              pveum acl modify {path} --roles {role} --{kind}s '{holder}'"
         ))
     }
+}
+
+/// The name of a holder's role, in the letters that Proxmox VE takes in one.
+fn role(path: &str, holder: &str) -> String {
+    let path = path.trim_end_matches('/').replace('/', "-");
+    let taken = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-' | '_');
+    format!("Ferrox{path}-{holder}").replace(|letter| !taken(letter), "_")
 }
 
 impl Missing {

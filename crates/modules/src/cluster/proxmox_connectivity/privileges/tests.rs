@@ -52,21 +52,24 @@ fn a_users_role_keeps_what_is_inherited() {
     assert_eq!(
         missing.commands,
         [
-            "pveum role add Ferrox-vms-user --privs \"VM.Audit VM.Backup VM.Clone\" && \
-          pveum acl modify /vms --roles Ferrox-vms-user --users 'ops@pve'"
+            "{ pveum role modify Ferrox-vms-ops_pve --privs \"VM.Audit VM.Backup VM.Clone\" --append 1 || \
+             pveum role add Ferrox-vms-ops_pve --privs \"VM.Audit VM.Backup VM.Clone\"; } && \
+             pveum acl modify /vms --roles Ferrox-vms-ops_pve --users 'ops@pve'"
         ]
     );
 }
 
 #[test]
 fn a_separate_token_needs_it_beside_its_user() {
-    let grant = |kind: &str, holder: &str| {
+    let grant = |kind: &str, holder: &str, role: &str| {
         format!(
-            "pveum role add Ferrox-vms-{kind} --privs \"VM.Audit VM.Clone\" && \
-             pveum acl modify /vms --roles Ferrox-vms-{kind} --{kind}s '{holder}'"
+            "{{ pveum role modify {role} --privs \"VM.Audit VM.Clone\" --append 1 || \
+             pveum role add {role} --privs \"VM.Audit VM.Clone\"; }} && \
+             pveum acl modify /vms --roles {role} --{kind}s '{holder}'"
         )
     };
-    let (of_user, of_token) = (grant("user", "ops@pve"), grant("token", "ops@pve!ci"));
+    let of_user = grant("user", "ops@pve", "Ferrox-vms-ops_pve");
+    let of_token = grant("token", "ops@pve!ci", "Ferrox-vms-ops_pve_ci");
     let cases = [
         (Some(set(&["VM.Audit", "VM.Clone"])), vec![of_token.clone()]),
         (
