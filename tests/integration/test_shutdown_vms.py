@@ -60,6 +60,12 @@ def test_unknown_guests_fail_before_anything_is_done(shutdown, cluster):
     assert sent(cluster) == []
 
 
+def test_a_tag_that_no_guest_has_is_a_warning(shutdown):
+    result = shutdown(tags=["nope"])
+    assert not result["changed"] and not result.get("failed")
+    assert result["warnings"] == ["no guest was chosen: no guest has the tag nope"]
+
+
 # --------------------------------------------------------------------------------------------------- shutting down
 
 
@@ -121,7 +127,8 @@ def test_a_lost_answer_is_looked_up_and_not_sent_twice(shutdown, cluster):
 def test_by_default_who_does_not_listen_is_a_failure(shutdown, cluster, in_time):
     result = shutdown(vms=["stubborn", "web-old-1"], timeout=5)
     assert re.fullmatch(r"1 of 2 VMs failed: unable to shut down VM `stubborn`: task UPID:pve3:\S+ failed: "
-                        r"VM quit/powerdown failed - got timeout", result["msg"])
+                        r"VM quit/powerdown failed - got timeout\. The guest did not shut down in the time it was given; "
+                        r"with on_timeout: stop its power is cut", result["msg"])
     assert result["failure"]["log"][-1] == "TASK ERROR: VM quit/powerdown failed - got timeout"
     assert [(g["name"], g["status"], g["changed"], g["method"]) for g in result["guests"]] == [
         ("stubborn", "running", False, "none"), ("web-old-1", "stopped", True, "shutdown")]
