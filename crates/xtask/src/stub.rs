@@ -184,3 +184,17 @@ fn markup(text: &str) -> String {
     });
     marked.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::stub;
+    use modules::cluster::proxmox_connectivity;
+
+    #[test]
+    fn what_a_module_says_of_its_attributes_stands_in_place_of_the_usual() {
+        let text = stub(&proxmox_connectivity::MODULE).unwrap();
+        assert_eq!(text.matches("\nattributes:\n").count(), 1);
+        assert!(text.contains("It only reads, in check mode as otherwise."));
+        assert!(!text.contains("tells what it would change"));
+    }
+}
