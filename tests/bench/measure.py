@@ -96,16 +96,14 @@ class Ended:
     result: dict
     wall: float  # Seconds.
     cpu: float  # Seconds, of the user and the system.
-    peak: int  # Bytes in memory.
 
 
 class Executable:
-    """The executable, run as the action plugin runs it, and what a run costs.
+    """The executable, run as the action plugin runs it, and what a run costs."""
 
-    The kernel counts the memory of whoever starts a process as that process's peak, and Python's is larger than what
-    is measured here. So a small shell starts it and goes away, and the orphan comes to us to be waited for.
-    """
-
+    # The kernel counts the memory of whoever starts a process as that process's peak, and Python's is larger than what
+    # is measured here. So a small shell starts it and goes away, and the orphan comes to us to be waited for. Its own
+    # fork costs time, which is why time is measured apart.
     LAUNCH = '"$0" "$1" - <"$2" >"$3" & echo $!'
     PR_SET_CHILD_SUBREAPER = 36
 
@@ -115,18 +113,36 @@ class Executable:
             sys.exit("this system hands no orphans over (prctl PR_SET_CHILD_SUBREAPER)")
 
     def run(self, module, arguments, **variables):
+        """One run, and the time that it took."""
+        given = json.dumps(arguments).encode()
+        began = time.perf_counter()
+        process = subprocess.Popen([self.path, module, "-"], env=environment(**variables), stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE)
+        with process.stdin as stdin:
+            stdin.write(given)
+        answer = process.stdout.read()
+        process.stdout.close()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        wall = time.perf_counter() - began
+        return Ended(self.succeeded(module, answer), wall, usage.ru_utime + usage.ru_stime)
+
+    def peak(self, module, arguments, **variables):
+        """The most memory that a run holds, in bytes."""
         given, answered = self.directory / "arguments", self.directory / "answer"
         given.write_text(json.dumps(arguments))
-        began = time.perf_counter()
         launched = subprocess.run(["/bin/sh", "-c", self.LAUNCH, self.path, module, given, answered],
                                   env=environment(**variables), stdout=subprocess.PIPE, check=True)
         _, _, usage = os.wait4(int(launched.stdout), 0)
-        wall = time.perf_counter() - began
-        result = json.loads(answered.read_text())
+        self.succeeded(module, answered.read_text())
+        return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+    @staticmethod
+    def succeeded(module, answer):
+        result = json.loads(answer)
         if result.get("failed"):
             sys.exit(f"{module} failed: {result['msg']}")
-        unit = 1 if sys.platform == "darwin" else 1024
-        return Ended(result, wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit)
+        return result
 
 
 def system_store_with(certificate, directory):
