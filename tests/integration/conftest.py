@@ -40,6 +40,11 @@ ANSIBLE = {
 TARGET = REPOSITORY / os.environ.get("CARGO_TARGET_DIR", "target")
 PLATFORM = f"{platform.system().lower()}-{platform.machine()}"
 TIMEOUT = 120
+MODULES = sorted(path.stem for path in (REPOSITORY / "plugins/modules").glob("*.py"))
+# Options with which any server lets a caller do something.
+ROLE = {"name": "Ops", "privs": ["VM.Audit"]}
+
+every_module = pytest.mark.parametrize("module", MODULES)
 
 
 # ------------------------------------------------------------------------------------------------ the fake cluster
@@ -124,6 +129,16 @@ def ferrox(executable):
         return result
 
     return run
+
+
+@pytest.fixture(scope="session")
+def spec(executable):
+    """The argument spec of a module, as `ferrox spec` prints it."""
+
+    def spec(module):
+        return json.loads(subprocess.check_output([executable, "spec", module]))
+
+    return spec
 
 
 # --------------------------------------------------------------------------------------------------- the playbooks
