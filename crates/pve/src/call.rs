@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::path::PathBuf;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secret::Secret;
@@ -140,6 +141,17 @@ pub enum Param {
     Bound(&'static str),
 }
 
+impl Param {
+    /// The value as it goes over the wire, a secret's too.
+    pub(crate) fn expose(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            Self::Secret(secret) => secret.expose(),
+            Self::Bound(name) => name,
+        }
+    }
+}
+
 impl From<&str> for Param {
     fn from(text: &str) -> Self {
         Self::Text(text.to_owned())
@@ -192,10 +204,22 @@ impl From<i64> for Param {
 /// The values that steps and allocations have bound so far.
 pub type Bindings = std::collections::BTreeMap<&'static str, String>;
 
+/// A file of this machine that is streamed to the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upload {
+    /// The field that carries it; `/storage/{storage}/upload` wants `filename`.
+    pub field: &'static str,
+    /// Its name on the server.
+    pub name: String,
+    /// Where it is.
+    pub source: PathBuf,
+}
+
 /// A request: verb, path and parameters.
 ///
 /// Parameters travel in the query of a GET or DELETE (the server answers 501
-/// to a DELETE with a body) and in a form otherwise; a key may repeat.
+/// to a DELETE with a body) and in a form otherwise; a key may repeat. With a
+/// file the form is multipart, the file its last part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     /// The verb.
@@ -204,6 +228,8 @@ pub struct Call {
     pub path: Path,
     /// Parameters in the order they are sent in.
     pub params: Vec<(String, Param)>,
+    /// The file of a POST that uploads one.
+    pub upload: Option<Upload>,
 }
 
 impl Call {
@@ -213,6 +239,7 @@ impl Call {
             verb,
             path,
             params: Vec::new(),
+            upload: None,
         }
     }
 
@@ -250,6 +277,14 @@ impl Call {
             Some(value) => self.with(key, value),
             None => self,
         }
+    }
+
+    /// This call with a file. How long it may take is for the caller to say, as
+    /// no limit of the transport fits every file.
+    #[must_use]
+    pub fn with_upload(mut self, upload: Upload) -> Self {
+        self.upload = Some(upload);
+        self
     }
 
     /// Whether the call changes something.
@@ -291,6 +326,7 @@ impl Call {
             verb: self.verb,
             path,
             params,
+            upload: self.upload.clone(),
         }
     }
 
@@ -304,12 +340,7 @@ impl Call {
             }
             form.extend(utf8_percent_encode(key, ENCODED));
             form.push('=');
-            let value = match param {
-                Param::Text(text) => text.as_str(),
-                Param::Secret(secret) => secret.expose(),
-                Param::Bound(name) => name,
-            };
-            form.extend(utf8_percent_encode(value, ENCODED));
+            form.extend(utf8_percent_encode(param.expose(), ENCODED));
         }
         Secret::new(form)
     }
@@ -326,6 +357,9 @@ impl fmt::Display for Call {
                 Param::Secret(_) => write!(formatter, " {key}=********")?,
                 Param::Bound(name) => write!(formatter, " {key}={{{name}}}")?,
             }
+        }
+        if let Some(upload) = &self.upload {
+            write!(formatter, " {}=@{}", upload.field, upload.source.display())?;
         }
         Ok(())
     }

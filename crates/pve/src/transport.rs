@@ -2,6 +2,7 @@
 
 mod answer;
 mod auth;
+mod body;
 pub(crate) mod cause;
 pub(crate) mod certificate;
 pub(crate) mod dial;

@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use reqwest::blocking::Client;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
+use reqwest::header::{ACCEPT, HeaderMap};
 use reqwest::{Method, Proxy, StatusCode, Url, redirect, retry};
 use rustls::ClientConfig;
 use serde_json::Value;
 
 use super::answer::Answer;
 use super::auth::{Auth, RENEW_AFTER};
+use super::body;
 use super::dial::dial;
 use super::proxy::{self, Environment};
 use super::tls::Verifier;
@@ -152,12 +153,6 @@ impl Https {
         let wire = self.wire(endpoint).map_err(not_sent)?;
         let mut url = url(&endpoint.host, call).map_err(not_sent)?;
 
-        let read_timeout = self.connection.read_timeout;
-        let limit = if call.writes() {
-            read_timeout.max(WRITE_TIMEOUT)
-        } else {
-            read_timeout
-        };
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
         if left.is_some_and(|left| left.is_zero()) {
             return Err(not_sent(Unreached::Connect {
@@ -165,17 +160,16 @@ impl Https {
                 cause: "no time was left to send the request".to_owned(),
             }));
         }
-        let limit = left.map_or(limit, |left| left.min(limit));
+        let limit = limit(call, self.connection.read_timeout, left);
 
-        let parameters = call.encoded();
-        let (method, body) = match call.verb {
-            Verb::Get => (Method::GET, None),
-            Verb::Delete => (Method::DELETE, None),
-            Verb::Post => (Method::POST, Some(parameters.expose().to_owned())),
-            Verb::Put => (Method::PUT, Some(parameters.expose().to_owned())),
+        let (method, has_body) = match call.verb {
+            Verb::Get => (Method::GET, false),
+            Verb::Delete => (Method::DELETE, false),
+            Verb::Post => (Method::POST, true),
+            Verb::Put => (Method::PUT, true),
         };
-        if body.is_none() && !parameters.is_empty() {
-            url.set_query(Some(parameters.expose()));
+        if !has_body && !call.params.is_empty() {
+            url.set_query(Some(call.encoded().expose()));
         }
         let client = match lock(&endpoint.idle).pop() {
             Some(client) => client,
@@ -186,10 +180,8 @@ impl Https {
             .headers(headers)
             .header(ACCEPT, "application/json")
             .timeout(limit);
-        if let Some(body) = body {
-            request = request
-                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-                .body(body);
+        if has_body {
+            request = body::attach(request, call).map_err(not_sent)?;
         }
         let answer = request.send().map(Answer::from);
         lock(&endpoint.idle).push(client);
@@ -272,6 +264,21 @@ impl Https {
     }
 }
 
+/// How long a request may take, its body included.
+fn limit(call: &Call, read_timeout: Duration, left: Option<Duration>) -> Duration {
+    let own = if call.writes() {
+        read_timeout.max(WRITE_TIMEOUT)
+    } else {
+        read_timeout
+    };
+    match left {
+        // How long a file takes is for the caller to know.
+        Some(left) if call.upload.is_some() => left,
+        Some(left) => left.min(own),
+        None => own,
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -338,4 +345,36 @@ fn url(host: &Host, call: &Call) -> Result<Url, Unreached> {
         .ok()
         .filter(|url| url.path() == path)
         .ok_or_else(|| Unreached::Options(format!("`{}` is not a path of the API", call.path)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::limit;
+    use crate::call::{Call, Upload};
+    use crate::path;
+    use std::time::Duration;
+
+    #[test]
+    fn each_kind_of_request_has_its_own_limit() {
+        let seconds = Duration::from_secs;
+        let read = Call::get(path!("version"));
+        let write = Call::post(path!("pools"));
+        let upload = write.clone().with_upload(Upload {
+            field: "filename",
+            name: "debian.iso".to_owned(),
+            source: "debian.iso".into(),
+        });
+        for (call, read_timeout, left, expected) in [
+            (&read, 5, None, 5),
+            (&read, 5, Some(3), 3),
+            (&write, 5, None, 35),
+            (&write, 60, None, 60),
+            (&write, 5, Some(3), 3),
+            (&write, 5, Some(900), 35),
+            (&upload, 5, Some(900), 900),
+        ] {
+            let limit = limit(call, seconds(read_timeout), left.map(seconds));
+            assert_eq!(limit, seconds(expected), "{call} {read_timeout} {left:?}");
+        }
+    }
 }

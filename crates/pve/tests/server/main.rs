@@ -17,3 +17,5 @@ mod proxies;
 mod support;
 #[cfg(test)]
 mod trust;
+#[cfg(test)]
+mod uploads;
