@@ -19,6 +19,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 pub use event::{Event, What};
+use secret::Secret;
 
 use crate::call::{Bindings, Call};
 use crate::client::Client;
@@ -60,6 +61,8 @@ pub struct TrackEnd {
     pub steps: Vec<StepEnd>,
     /// What was known or bound at its end.
     pub bindings: Bindings,
+    /// Secrets that its steps [keep](crate::plan::Step::keeps).
+    pub secrets: BTreeMap<&'static str, Secret>,
     /// Why it did not end well.
     pub trouble: Option<Trouble>,
     /// How long it took.

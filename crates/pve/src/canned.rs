@@ -4,11 +4,13 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use secret::Secret;
 use serde_json::Value;
 
 use crate::call::{Call, Verb};
 use crate::client::Client;
 use crate::cluster::Cluster;
+use crate::connection::Credentials;
 use crate::error::{Error, Refusal, Request};
 use crate::transport::Transport;
 
@@ -26,6 +28,7 @@ pub struct Canned {
     always: Vec<(String, Value)>,
     answerer: Option<Mutex<Answerer>>,
     asked: std::sync::Arc<Mutex<Vec<String>>>,
+    accepted: Vec<Secret>,
 }
 
 impl Canned {
@@ -51,6 +54,13 @@ impl Canned {
                 None => once.push((call.to_owned(), VecDeque::from([answer]))),
             }
         }
+        self
+    }
+
+    /// Takes this password, or this token's secret, whoever shows it.
+    #[must_use]
+    pub fn accepting(mut self, secret: &str) -> Self {
+        self.accepted.push(Secret::new(secret));
         self
     }
 
@@ -110,6 +120,14 @@ impl Transport for Canned {
 
     fn user(&self) -> &'static str {
         "root@pam"
+    }
+
+    fn accepts(&self, credentials: &Credentials) -> Result<bool, Error> {
+        let secret = match credentials {
+            Credentials::Password { password, .. } => password,
+            Credentials::Token { secret, .. } => secret,
+        };
+        Ok(self.accepted.contains(secret))
     }
 
     fn port_is_open(&self, _address: &str, _port: u16) -> bool {

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::call::Call;
+use crate::connection::Credentials;
 use crate::error::{Error, Request};
 use crate::transport::Transport;
 
@@ -41,6 +42,13 @@ impl Client {
     /// Whom the server takes us for: `user@realm` or `user@realm!token`.
     pub fn user(&self) -> &str {
         self.transport.user()
+    }
+
+    /// Whether the server takes these credentials: whether a password or a
+    /// token's secret that somebody was given is the right one. A wrong one
+    /// takes the server three seconds.
+    pub fn accepts(&self, credentials: &Credentials) -> Result<bool, Error> {
+        self.transport.accepts(credentials)
     }
 
     /// Reads. A lost answer is asked for again; `within` bounds the wait. What
@@ -82,6 +90,7 @@ mod tests {
     use super::Client;
     use crate::call::Call;
     use crate::cluster::Cluster;
+    use crate::connection::Credentials;
     use crate::error::{Error, Request};
     use crate::path;
     use crate::transport::Transport;
@@ -105,6 +114,10 @@ mod tests {
 
         fn user(&self) -> &'static str {
             "root@pam"
+        }
+
+        fn accepts(&self, _credentials: &Credentials) -> Result<bool, Error> {
+            Ok(false)
         }
 
         fn port_is_open(&self, _address: &str, _port: u16) -> bool {

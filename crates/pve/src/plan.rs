@@ -10,6 +10,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+use secret::Secret;
 use serde_json::Value;
 
 use crate::call::{Bindings, Call, Param};
@@ -40,6 +41,8 @@ pub struct Plan {
     pub after: Value,
     /// What the user should know in any case.
     pub warnings: Vec<String>,
+    /// What is told before the first write: what a run that is killed would leave nobody to tell.
+    pub notices: Vec<String>,
     /// Whether what was made is taken back when one track fails.
     pub atomic: bool,
     /// Whether further tracks begin after one has failed.
@@ -141,6 +144,8 @@ pub struct Step {
     pub undo: Option<Call>,
     /// Values for later steps and the report.
     pub binds: Vec<Bind>,
+    /// A secret of the answer that is told only once.
+    pub keeps: Option<Keep>,
     /// What to do when the answer was lost.
     pub lost: Lost,
 }
@@ -159,6 +164,7 @@ impl Step {
             on: Vec::new(),
             undo: None,
             binds: Vec::new(),
+            keeps: None,
             lost: Lost::Repeat,
         }
     }
@@ -184,6 +190,7 @@ impl Step {
             on: Vec::new(),
             undo: None,
             binds: Vec::new(),
+            keeps: None,
         }
     }
 
@@ -238,6 +245,15 @@ impl Step {
     #[must_use]
     pub fn binds(mut self, bind: Bind) -> Self {
         self.binds.push(bind);
+        self
+    }
+
+    /// This step, whose answer has a secret that is told only once. Where it
+    /// cannot be put where it belongs, or the answer is lost, the step is taken
+    /// back by its [`undo`](Self::undo).
+    #[must_use]
+    pub fn keeps(mut self, keep: Keep) -> Self {
+        self.keeps = Some(keep);
         self
     }
 
@@ -306,6 +322,34 @@ pub enum Bind {
         /// The name it is bound to.
         name: &'static str,
     },
+}
+
+/// A secret of an answer, which is told only this once.
+#[derive(Clone)]
+pub struct Keep {
+    /// The name it is bound to, among [`TrackEnd::secrets`](crate::apply::TrackEnd::secrets).
+    pub name: &'static str,
+    /// Where it stands in the answer, as a JSON pointer.
+    pub pointer: &'static str,
+    /// Where it is put, beside being bound.
+    pub place: Option<Arc<Place>>,
+}
+
+/// Makes sure of a place for a secret, before the request that makes one, and
+/// hands over what puts it there. Both say in a sentence why they cannot.
+pub type Place = dyn Fn() -> Result<Put, String> + Send + Sync;
+
+/// Puts a secret where it belongs.
+pub type Put = Box<dyn FnOnce(&Secret) -> Result<(), String>>;
+
+impl fmt::Debug for Keep {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Keep")
+            .field("name", &self.name)
+            .field("pointer", &self.pointer)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What to do with a write whose answer was lost.

@@ -34,6 +34,8 @@ pub enum Matched {
     DigestMismatch,
     /// The worker's log has no final line (yet).
     UnexpectedStatus,
+    /// This version of the server does not know a parameter.
+    UnknownParameter,
 }
 
 /// All words of a pattern must stand in the text, in this order.
@@ -85,6 +87,9 @@ const TABLE: &[Pattern] = &[
     ),
     // PVE::AccessControl: "role 'Nope' does not exist", "no such user ('nope@pve')".
     pattern(&["role '", "' does not exist"], Matched::NotFound),
+    pattern(&["user '", "' does not exist"], Matched::NotFound),
+    pattern(&["group '", "' does not exist"], Matched::NotFound),
+    pattern(&["domain '", "' does not exist"], Matched::NotFound),
     pattern(&["no such user ('"], Matched::NotFound),
     pattern(&["no such group '"], Matched::NotFound),
     pattern(&["no such token '"], Matched::NotFound),
@@ -121,6 +126,11 @@ const TABLE: &[Pattern] = &[
     pattern(&["checksum mismatch"], Matched::DigestMismatch),
     // PVE::Tools::upid_read_status.
     pattern(&["unexpected status"], Matched::UnexpectedStatus),
+    // PVE::JSONSchema::validate, an entry of `errors`.
+    pattern(
+        &["property is not defined in schema"],
+        Matched::UnknownParameter,
+    ),
 ];
 
 const fn pattern(words: &'static [&'static str], means: Matched) -> Pattern {
@@ -193,6 +203,15 @@ mod tests {
             (
                 "update role failed: role 'Nope' does not exist",
                 Matched::NotFound,
+            ),
+            ("group 'Nope' does not exist", Matched::NotFound),
+            (
+                "update user failed: user 'x@pve' does not exist",
+                Matched::NotFound,
+            ),
+            (
+                "property is not defined in schema and the schema does not allow additional properties",
+                Matched::UnknownParameter,
             ),
             ("no such token 't9' for user 'prov@pve'", Matched::NotFound),
             ("VM 100 already running", Matched::AlreadyRunning),

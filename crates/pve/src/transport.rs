@@ -17,6 +17,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::call::Call;
+use crate::connection::Credentials;
 use crate::error::Error;
 
 pub use certificate::Certificate;
@@ -33,6 +34,10 @@ pub trait Transport: Send + Sync {
 
     /// Who the server takes us for: `user@realm` or `user@realm!token`.
     fn user(&self) -> &str;
+
+    /// Whether the server takes these credentials, which need not be our own. A
+    /// user's second factor is not asked for: it is the password that counts.
+    fn accepts(&self, credentials: &Credentials) -> Result<bool, Error>;
 
     /// Whether a TCP connection to a guest's port can be made, for plans that
     /// wait for it.

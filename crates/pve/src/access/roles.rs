@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::call::Call;
 use crate::cluster::Cluster;
@@ -32,22 +33,31 @@ struct Row {
     special: bool,
 }
 
+/// The roles out of the answer of `GET /access/roles`.
+pub fn read(answer: &Value) -> Result<Vec<Role>, serde_json::Error> {
+    let rows = Vec::<Row>::deserialize(answer)?;
+    Ok(rows.into_iter().map(Role::from).collect())
+}
+
+impl From<Row> for Role {
+    fn from(row: Row) -> Self {
+        Self {
+            roleid: row.roleid,
+            privs: row
+                .privs
+                .as_deref()
+                .map(|privs| lists::split(privs).map(str::to_owned).collect())
+                .unwrap_or_default(),
+            special: row.special,
+        }
+    }
+}
+
 impl Cluster {
     /// All roles.
     pub fn roles(&self) -> Result<Vec<Role>, Error> {
         let rows: Vec<Row> = self.get_as(&Call::get(path!("access", "roles")))?;
-        Ok(rows
-            .into_iter()
-            .map(|row| Role {
-                roleid: row.roleid,
-                privs: row
-                    .privs
-                    .as_deref()
-                    .map(|privs| lists::split(privs).map(str::to_owned).collect())
-                    .unwrap_or_default(),
-                special: row.special,
-            })
-            .collect())
+        Ok(rows.into_iter().map(Role::from).collect())
     }
 }
 

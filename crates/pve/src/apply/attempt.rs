@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use secret::Secret;
 use serde_json::Value;
 
 use super::track::{State, upid};
@@ -10,7 +11,7 @@ use super::wait::{self, Looked, Patience};
 use super::{StepEnd, What, vmids};
 use crate::call::Call;
 use crate::error::{Error, Request};
-use crate::plan::{Bind, Lost, Settles, Step, VMID};
+use crate::plan::{Bind, Keep, Lost, Put, Settles, Step, VMID};
 use crate::task;
 use crate::texts::Matched;
 use crate::upid::Upid;
@@ -28,6 +29,8 @@ impl State<'_> {
             return self.settle(step, patience);
         };
         let call = call.bind(&self.bindings);
+        let place = step.keeps.as_ref().and_then(|keep| keep.place.as_ref());
+        let put = place.map(|open| open()).transpose().map_err(Error::Never)?;
         let answer = match self.run.client.transport().send(&call, patience.left()) {
             Err(error) if self.is_perhaps_done(&error, patience) => {
                 let found = self.look_up(&step.lost, patience);
@@ -35,12 +38,24 @@ impl State<'_> {
                     self.answer_lost = true;
                     return Err(error);
                 }
+                if step.keeps.is_some() {
+                    // It took effect, but the secret went by unheard: it is made anew.
+                    self.take_back(step, patience)?;
+                    self.answer_lost = false;
+                    return Err(Error::Unknown {
+                        request: Request::from(&call),
+                        cause: "the answer with the secret was lost".to_owned(),
+                    });
+                }
                 // It took effect, but its answer is gone: what it would have bound stays open.
                 self.end(step, None);
                 return self.settle(step, patience);
             }
             answer => answer?,
         };
+        if let Some(keep) = &step.keeps {
+            self.keep(step, keep, put, &call, &answer, patience)?;
+        }
         if let Err(error) = self.bind_answer(step, &call, &answer) {
             // The write took effect, whatever its answer lacks.
             self.end(step, upid(&answer));
@@ -89,6 +104,53 @@ impl State<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Binds the secret of an answer and puts it where it belongs. What nobody
+    /// could ever make use of is taken back.
+    fn keep(
+        &mut self,
+        step: &Step,
+        keep: &Keep,
+        put: Option<Put>,
+        call: &Call,
+        answer: &Value,
+        patience: &Patience<'_>,
+    ) -> Result<(), Error> {
+        let secret = answer.pointer(keep.pointer).and_then(Value::as_str);
+        let kept = match (secret.map(Secret::new), put) {
+            (None, _) => Err(Error::Unexpected {
+                request: Request::from(call),
+                what: format!("no `{}` in it", keep.pointer),
+            }),
+            (Some(secret), Some(put)) => put(&secret).map(|()| secret).map_err(Error::Never),
+            (Some(secret), None) => Ok(secret),
+        };
+        match kept {
+            Ok(secret) => {
+                self.secrets.insert(keep.name, secret);
+                Ok(())
+            }
+            Err(error) => {
+                if step.undo.is_none() || self.take_back(step, patience).is_err() {
+                    // The write took effect, whatever became of its secret.
+                    self.end(step, None);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Sends the step's undo; that there is nothing to take back is as good.
+    fn take_back(&self, step: &Step, patience: &Patience<'_>) -> Result<(), Error> {
+        let Some(undo) = &step.undo else {
+            return Ok(());
+        };
+        let undo = undo.bind(&self.bindings);
+        match self.run.client.transport().send(&undo, patience.left()) {
+            Err(error) if !error.is_not_found() => Err(error),
+            _ => Ok(()),
+        }
     }
 
     fn end(&mut self, step: &Step, upid: Option<Upid>) {

@@ -3,6 +3,7 @@
 mod endings;
 mod losses;
 mod order;
+mod secrets;
 mod vmids;
 
 use std::collections::BTreeSet;
@@ -19,7 +20,7 @@ use crate::client::Client;
 use crate::error::{Error, Request, Unreached};
 use crate::path;
 use crate::plan::{
-    Allocation, Bind, Ending, Follow, Lost, OnError, Plan, Probe, Settles, Step, Track, VMID,
+    Allocation, Bind, Ending, Follow, Keep, Lost, OnError, Plan, Probe, Settles, Step, Track, VMID,
     Verdict,
 };
 use crate::texts::Matched;

@@ -1,8 +1,10 @@
 //! One track: its steps, one after the other, against everything that happens.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use secret::Secret;
 use serde_json::Value;
 
 use super::attempt::{Again, Unreached};
@@ -37,6 +39,7 @@ pub(super) fn run<'a>(
         track,
         slot: Some(slot),
         bindings,
+        secrets: BTreeMap::new(),
         ends: Vec::new(),
         answer_lost: false,
     };
@@ -62,6 +65,7 @@ pub(super) fn run<'a>(
         began: true,
         steps: state.ends,
         bindings: state.bindings,
+        secrets: state.secrets,
         trouble: trouble.map(|trouble| *trouble),
         took: began.elapsed(),
     }
@@ -92,6 +96,7 @@ pub(super) struct State<'a> {
     pub(super) track: &'a Track,
     slot: Option<Held<'a>>,
     pub(super) bindings: Bindings,
+    pub(super) secrets: BTreeMap<&'static str, Secret>,
     pub(super) ends: Vec<StepEnd>,
     /// Whether the step was sent before, and nothing was seen of it.
     pub(super) answer_lost: bool,

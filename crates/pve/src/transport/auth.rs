@@ -21,6 +21,9 @@ const CSRF: HeaderName = HeaderName::from_static("csrfpreventiontoken");
 /// How a login is sent: without credentials.
 pub(super) type Send<'a> = dyn Fn(&Call) -> Result<Value, Error> + 'a;
 
+/// How a request is sent with credentials that are not the transport's own.
+pub(super) type SendAs<'a> = dyn Fn(&Call, HeaderMap) -> Result<Value, Error> + 'a;
+
 /// What proves who asks.
 #[derive(Debug)]
 pub(super) struct Auth {
@@ -131,6 +134,28 @@ impl Auth {
             headers,
             ticket: Some(ticket),
         })
+    }
+}
+
+/// Whether the server takes these credentials: a ticket or a challenge for the
+/// password, any answer for the token.
+pub(super) fn accepts(credentials: &Credentials, send: &SendAs<'_>) -> Result<bool, Error> {
+    let taken = match credentials {
+        Credentials::Password { user, password, .. } => {
+            ask(user, password, None, &|call| send(call, HeaderMap::new())).map(|_| ())
+        }
+        Credentials::Token { .. } => {
+            let call = Call::get(path!("version"));
+            let auth = Auth::new(credentials.clone(), RENEW_AFTER);
+            auth.proof(&call, None, &|call| send(call, HeaderMap::new()))
+                .and_then(|proof| send(&call, proof.headers))
+                .map(|_| ())
+        }
+    };
+    match taken {
+        Ok(()) => Ok(true),
+        Err(Error::Refused(refusal)) if refusal.status == 401 => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

@@ -12,14 +12,14 @@ use rustls::ClientConfig;
 use serde_json::Value;
 
 use super::answer::Answer;
-use super::auth::{Auth, RENEW_AFTER};
+use super::auth::{self, Auth, RENEW_AFTER};
 use super::body;
 use super::dial::dial;
 use super::proxy::{self, Environment};
 use super::tls::Verifier;
 use super::{Transport, cause};
 use crate::call::{Call, Verb};
-use crate::connection::{CONNECT_TIMEOUT, Connection, Host, WRITE_TIMEOUT};
+use crate::connection::{CONNECT_TIMEOUT, Connection, Credentials, Host, WRITE_TIMEOUT};
 use crate::error::{Error, Request, Unreached};
 
 /// The server closes a connection that was idle for 5 s, without a word.
@@ -311,6 +311,14 @@ impl Transport for Https {
 
     fn user(&self) -> &str {
         &self.user
+    }
+
+    fn accepts(&self, credentials: &Credentials) -> Result<bool, Error> {
+        let index = self.current.load(Ordering::Relaxed);
+        auth::accepts(credentials, &|call, headers| {
+            self.exchange(index, call, headers, None)?
+                .into_data(Request::from(call))
+        })
     }
 
     fn port_is_open(&self, address: &str, port: u16) -> bool {
