@@ -1,3 +1,4 @@
 //! `/access`: users, tokens, roles.
 
 pub mod pveum_role;
+pub(crate) mod role;

@@ -1,10 +1,14 @@
 //! The options that say where the API is, who asks, and what is trusted.
 
-use ansible::{Args, Failure};
+use ansible::{Args, Context, Failure};
 use pve::connection::{Connection as Target, Options};
 use pve::transport::Https;
 use pve::{Client, Cluster};
 use secret::Secret;
+
+/// How many seconds the answer to a read may take where nobody says otherwise:
+/// more than the 30 that the server's own proxy waits for a node.
+const ANSWER_SECONDS: i64 = 35;
 
 /// The connection options that every module takes.
 ///
@@ -51,7 +55,33 @@ pub struct Connection {
     pub api_timeout: i64,
 }
 
+/// The connection options in the form that the modules of community.proxmox
+/// have them in, for those that take their place.
+#[derive(Args, Clone, Debug)]
+#[args(required_together(["api_token_id", "api_token_secret"]))]
+pub struct DropIn {
+    /// Where the API is.
+    #[arg(flatten)]
+    pub connection: Connection,
+    /// How many seconds the answer to one read may take. A write is given 35 seconds at least, as the
+    /// server's own proxy waits for 30; and so is a read, where neither the task nor the environment states
+    /// this option: the default is that of community.proxmox, and too short for a busy server.
+    #[arg(default = 5, env = ["PROXMOX_API_TIMEOUT"])]
+    pub api_timeout: i64,
+}
+
 impl Connection {
+    /// These options for a task that may not have stated how long an answer may
+    /// take: a default is no reason to give a busy server up.
+    #[must_use]
+    pub fn patient(&self, context: &Context) -> Self {
+        let mut patient = self.clone();
+        if !context.given("api_timeout") {
+            patient.api_timeout = ANSWER_SECONDS;
+        }
+        patient
+    }
+
     /// The connection that these options describe.
     pub fn target(&self) -> Result<Target, Failure> {
         Target::from_options(Options {
@@ -78,8 +108,8 @@ impl Connection {
 
 #[cfg(test)]
 mod tests {
-    use super::Connection;
-    use ansible::Args;
+    use super::{Connection, DropIn};
+    use ansible::{Args, Context};
     use serde_json::{Value, json};
 
     fn user(options: Value) -> Result<String, String> {
@@ -106,6 +136,20 @@ mod tests {
             options["api_token_secret"] = json!("x");
             assert_eq!(user(options).as_deref(), Ok("ansible@pam!mms"), "{named}");
         }
+    }
+
+    #[test]
+    fn a_timeout_that_nobody_stated_is_no_reason_to_give_up() {
+        let options = json!({"api_host": "pve1"});
+        let Value::Object(options) = options else {
+            unreachable!()
+        };
+        let short = DropIn::parse(options).unwrap().connection;
+        assert_eq!(short.api_timeout, 5);
+        let mut context = Context::default();
+        assert_eq!(short.patient(&context).api_timeout, 35);
+        context.given.insert("api_timeout".to_owned());
+        assert_eq!(short.patient(&context).api_timeout, 5);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::time::Duration;
 use ansible::{Args, Context, Diff, Failure, Outcome, Spec};
 use pve::apply::{self, Applied, Control, Event, Trouble, What};
 use pve::{Cluster, Error, Plan, Planned, Upid};
+use secret::Secret;
 use serde_json::{Map, Value, json};
 
 use crate::connection::Connection;
@@ -66,6 +67,11 @@ pub struct Report {
     pub returns: Map<String, Value>,
     /// Warnings, beside those of plan and tasks.
     pub warnings: Vec<String>,
+    /// Whether anything changed, where the plan's writes do not tell: a directory that is read in may
+    /// bring nothing new.
+    pub changed: Option<bool>,
+    /// Secrets that this run has made and that the result is to show, by JSON pointer.
+    pub reveals: Vec<(String, Secret)>,
 }
 
 /// The spec of a job's options. Every module has a check mode, as check mode is
@@ -80,7 +86,7 @@ pub fn spec<J: Job>() -> Spec {
 /// Runs a job for a task.
 pub fn run<J: Job>(context: &Context, values: &Map<String, Value>) -> Result<Outcome, Failure> {
     let args = J::Args::from_values(values)?;
-    let cluster = J::connection(&args).cluster()?;
+    let cluster = J::connection(&args).patient(context).cluster()?;
     let task = Task {
         args: &args,
         context,
@@ -99,6 +105,9 @@ pub fn carry_out<J: Job>(task: &Task<'_, J::Args>, cluster: &Cluster) -> Result<
         Err(blocked) => return Ok(blocked),
     };
     let applied = (!task.context.check_mode && !plan.tracks.is_empty()).then(|| {
+        for notice in &plan.notices {
+            task.context.progress(notice);
+        }
         task.context.begin_writing();
         let applied = apply::apply(
             cluster.client(),
@@ -172,12 +181,15 @@ fn answer(
     applied: Option<&Applied>,
     report: Report,
 ) -> Result<Outcome, Failure> {
-    let changed = match applied {
+    let changed = report.changed.unwrap_or_else(|| match applied {
         Some(applied) => applied.changed(),
         None => plan.changes(),
-    };
+    });
     let mut outcome = Outcome::new(changed, report.returns);
     outcome.msg = report.msg;
+    for (pointer, secret) in report.reveals {
+        outcome.reveal(pointer, secret);
+    }
     if context.verbosity >= SHOW_CALLS {
         outcome
             .returns

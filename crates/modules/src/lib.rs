@@ -10,6 +10,7 @@ pub mod connection;
 pub mod fault;
 pub mod guests;
 pub mod job;
+pub mod resource;
 
 use ansible::Module;
 

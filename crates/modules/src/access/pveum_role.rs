@@ -1,25 +1,16 @@
 //! `pveum_role`: a role, by `/access/roles`.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
-
 use ansible::{Args, Choice, Failure};
-use pve::access::roles::{Role, privileges};
+use pve::access::roles::Role;
 use pve::apply::Applied;
-use pve::plan::{Lost, Probe, Verdict};
-use pve::{Call, Cluster, Path, Plan, Planned, Step, Track, path};
-use serde_json::{Map, Value, json};
+use pve::{Cluster, Plan, Planned};
+use serde_json::{Map, json};
 
+use super::role::{self, Privileges};
 use crate::connection::Connection;
 use crate::fault;
 use crate::job::{Job, Report, Task};
-
-/// The server waits up to 10 s for its lock on `user.cfg`: a write that has not
-/// taken effect by then will not.
-const QUIET: Duration = Duration::from_secs(10);
-
-/// More than a write needs that waits for the lock, is looked for and repeated.
-const LIMIT: Duration = Duration::from_secs(60);
+use crate::resource::Change;
 
 /// The options of `pveum_role`.
 #[derive(Args, Debug)]
@@ -98,169 +89,12 @@ impl Job for PveumRole {
 }
 
 fn plan(args: &RoleArgs, roles: &[Role]) -> Result<Plan, Failure> {
-    let name = args.name.as_str();
-    let have = roles.iter().find(|role| role.roleid == name);
-    if have.is_some_and(|role| role.special) || is_reserved(name) {
-        return Err(Failure::new(format!(
-            "the role `{name}` is built into Proxmox VE and cannot be {}; make a role of another name \
-             (names that begin with PVE are reserved)",
-            match args.state {
-                State::Present => "changed",
-                State::Absent => "removed",
-            }
-        )));
-    }
-    let before = have.map(|role| &role.privs);
-    let after = match args.state {
-        State::Absent => None,
-        State::Present => Some(wanted(args, before, &privileges(roles))?),
+    let privileges = Privileges {
+        stated: args.privs.as_deref(),
+        append: args.append,
     };
-    let of_role = path!("access", "roles", name);
-    let step = match (before, &after) {
-        (None, Some(privs)) => Some(Step::call(
-            "create",
-            "created",
-            Call::post(path!("access", "roles"))
-                .with("roleid", name)
-                .with("privs", joined(privs)),
-        )),
-        (Some(before), Some(after)) if before != after => Some(Step::call(
-            "change",
-            "changed",
-            Call::put(of_role.clone()).with("privs", joined(after)),
-        )),
-        (Some(_), None) => Some(Step::call(
-            "remove",
-            "removed",
-            Call::delete(of_role.clone()),
-        )),
-        _ => None,
-    };
-    let step = step.map(|step| {
-        step.claims("user.cfg", 1)
-            .lost(look_up(of_role, after.clone()))
-            .within(LIMIT)
-    });
-    Ok(Plan {
-        tracks: step
-            .into_iter()
-            .map(|step| Track::new("role", name, vec![step]))
-            .collect(),
-        before: shown(name, before),
-        after: shown(name, after.as_ref()),
-        ..Plan::default()
-    })
-}
-
-/// The role is as it shall be, or it is not: that tells whether a write took
-/// effect whose answer was lost. A second POST or DELETE would fail.
-fn look_up(of_role: Path, wanted: Option<BTreeSet<String>>) -> Lost {
-    let probe = Probe::get(Call::get(of_role), move |answer| {
-        let have = match answer {
-            Ok(privs) => privs
-                .as_object()
-                .map(|privs| privs.keys().cloned().collect()),
-            Err(error) if error.is_not_found() => None,
-            Err(error) => return Verdict::NotYet(error.to_string()),
-        };
-        if have == wanted {
-            Verdict::Holds(None)
-        } else {
-            Verdict::Absent
-        }
-    });
-    Lost::Look {
-        probe,
-        quiet: QUIET,
-    }
-}
-
-/// The names that the server keeps for itself, whether it has such a role or not.
-fn is_reserved(name: &str) -> bool {
-    name.get(..3)
-        .is_some_and(|start| start.eq_ignore_ascii_case("PVE"))
-}
-
-fn wanted(
-    args: &RoleArgs,
-    before: Option<&BTreeSet<String>>,
-    known: &BTreeSet<String>,
-) -> Result<BTreeSet<String>, Failure> {
-    let have = before.cloned().unwrap_or_default();
-    let Some(stated) = &args.privs else {
-        return Ok(have);
-    };
-    let mut privs: BTreeSet<String> = stated
-        .iter()
-        .flat_map(|text| pve::wire::lists::split(text))
-        .map(str::to_owned)
-        .collect();
-    // A server that hides its roles from the caller still checks what it is sent.
-    let unknown: Vec<String> = privs
-        .difference(known)
-        .filter(|_| !known.is_empty())
-        .map(|privilege| unknown_privilege(privilege, known))
-        .collect();
-    if !unknown.is_empty() {
-        return Err(Failure::new(unknown.join("; ")));
-    }
-    if args.append {
-        privs.extend(have);
-    }
-    Ok(privs)
-}
-
-/// Privileges that went away, with what took their place.
-const SUCCESSORS: &[(&str, &[&str])] = &[(
-    "VM.Monitor",
-    &[
-        "Sys.Audit",
-        "VM.GuestAgent.Audit",
-        "VM.GuestAgent.FileRead",
-        "VM.GuestAgent.FileWrite",
-        "VM.GuestAgent.FileSystemMgmt",
-        "VM.GuestAgent.Unrestricted",
-    ],
-)];
-
-pub(crate) fn unknown_privilege(privilege: &str, known: &BTreeSet<String>) -> String {
-    let successors = SUCCESSORS
-        .iter()
-        .find(|(old, _)| *old == privilege)
-        .map(|(_, successors)| *successors);
-    let predecessor = SUCCESSORS
-        .iter()
-        .find(|(old, new)| known.contains(*old) && new.contains(&privilege))
-        .map(|(old, _)| *old);
-    let instead = match (successors, predecessor, near(privilege, known)) {
-        (Some(successors), _, _) => format!(
-            "; what it allowed is now split: use {}",
-            successors.join(", ")
-        ),
-        (None, Some(predecessor), _) => format!("; on this version it is {predecessor}"),
-        (None, None, Some(near)) => format!("; did you mean {near}?"),
-        (None, None, None) => String::new(),
-    };
-    format!("this server knows no privilege `{privilege}`{instead}")
-}
-
-/// The known privilege that differs in case only.
-fn near<'a>(privilege: &str, known: &'a BTreeSet<String>) -> Option<&'a String> {
-    known
-        .iter()
-        .find(|candidate| candidate.eq_ignore_ascii_case(privilege))
-}
-
-fn joined(privs: &BTreeSet<String>) -> String {
-    privs
-        .iter()
-        .map(String::as_str)
-        .collect::<Vec<_>>()
-        .join(",")
-}
-
-fn shown(name: &str, privs: Option<&BTreeSet<String>>) -> Value {
-    privs.map_or_else(|| json!({}), |privs| json!({"name": name, "privs": privs}))
+    let wanted = (args.state == State::Present).then_some(privileges);
+    role::change(&args.name, roles, wanted).map(Change::plan)
 }
 
 #[cfg(test)]
@@ -305,7 +139,7 @@ mod tests {
             ),
             (
                 json!({"name": "New"}),
-                vec!["POST /access/roles roleid=New privs="],
+                vec!["POST /access/roles roleid=New"],
             ),
             (json!({"name": "Provisioner", "privs": "VM.Audit"}), vec![]),
             (json!({"name": "Provisioner"}), vec![]),

@@ -129,6 +129,7 @@ impl Job for ShutdownVms {
             msg: Some(msg(task, &items, applied)),
             warnings,
             returns: Map::from_iter([("guests".to_owned(), json!(rows))]),
+            ..Report::default()
         }
     }
 }

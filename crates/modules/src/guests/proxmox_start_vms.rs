@@ -106,6 +106,7 @@ impl Job for StartVms {
             msg: Some(msg(task, &items, applied)),
             warnings: power::foreseen(&wish, &items, applied),
             returns: Map::from_iter([("guests".to_owned(), json!(rows))]),
+            ..Report::default()
         }
     }
 }

@@ -88,6 +88,7 @@ impl Job for Sample {
             msg: Some("all is said".to_owned()),
             returns: Map::from_iter([("wrote".to_owned(), json!(applied.is_some()))]),
             warnings: vec![notes.to_owned()],
+            ..Report::default()
         }
     }
 

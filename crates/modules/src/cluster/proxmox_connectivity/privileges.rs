@@ -10,7 +10,7 @@ use pve::{Cluster, Error};
 use serde_json::{Value, json};
 
 use super::judge::Finding;
-use crate::access::pveum_role::unknown_privilege;
+use crate::access::role::unknown_privilege;
 
 type Privileges = BTreeSet<String>;
 
