@@ -19,6 +19,7 @@ def arguments():
     parser.add_argument("--control-port", type=int, default=0)
     parser.add_argument("--time-scale", type=float, default=0.02, help="real seconds per Proxmox VE second")
     parser.add_argument("--major", type=int, choices=(8, 9))
+    parser.add_argument("--version", help="a whole version, such as 9.0.11, instead of --major")
     parser.add_argument("--ca-directory", help="where cluster.crt and cluster.key are written")
     parser.add_argument("--ready-file", help="gets the same JSON line once the cluster serves")
     parser.add_argument("--guests", type=int, help="seed bench: number of VMs")

@@ -7,10 +7,13 @@ from fakepve.routing import die, param_error, split_list
 
 from .permissions import normal_path
 
-ACL_PATH = re.compile(
-    r"/|/access(/groups(/[A-Za-z0-9._-]+)?|/realm(/[A-Za-z0-9._-]+)?)?|/mapping(/(dir|pci|usb|notifications|notification)"
-    r"(/[A-Za-z0-9._-]+)?)?|/nodes(/[A-Za-z0-9._-]+)?|/pool(/[A-Za-z0-9._-]+){0,3}|/sdn(/(zones|vnets|controllers|dns|ipams"
-    r"|fabrics)(/[A-Za-z0-9._-]+){0,3})?|/storage(/[A-Za-z0-9._-]+)?|/vms(/[1-9][0-9]{2,})?")
+NAME = r"/[A-Za-z0-9._-]+"
+# The only paths that may get entries; %s: what has plain names below /sdn.
+ACL_PATH = (rf"/|/access(/groups({NAME})?|/realm({NAME})?)?|/mapping({NAME}){{0,2}}|/nodes({NAME})?"
+            rf"|/pool({NAME}){{0,3}}|/storage({NAME})?|/vms(/[1-9][0-9]{{2,}})?"
+            r"|/sdn(/controllers(/[A-Za-z0-9_-]+)?|/(%s)(/[A-Za-z0-9]+)?"
+            rf"|/zones({NAME}({NAME}(/[1-9][0-9]{{0,3}})?)?)?)?")
+SDN_AREAS = {8: "dns|ipams", 9: "dns|ipams|fabrics|prefix-lists|route-maps"}
 
 
 def joined(privileges):
@@ -83,26 +86,26 @@ class Access:
         self.access_changed()
 
     async def _acl_list(self, v, user):
+        sees_all = self.allowed(user, "/access", "Sys.Audit")
         return [{"path": path, "type": kind, "ugid": ugid, "roleid": role, "propagate": propagate}
                 for (path, kind, ugid, role), propagate in self.access_list.items()
-                if any(self.allowed(user, path, p) for p in self.may_grant_with(path))]
+                if sees_all or any(self.allowed(user, path, p) for p in self.may_grant_with(path))]
 
     async def _acl_update(self, v, user):
-        whom = [(kind, name) for kind in ("user", "group", "token") for name in split_list(v.get(kind + "s"))]
-        if not whom:
+        whom = [(kind, name) for kind in ("group", "user", "token") for name in split_list(v.get(kind + "s"))]
+        if not any(v.get(key) for key in ("users", "groups", "tokens")):
             raise param_error(**dict.fromkeys(("users", "groups", "tokens"),
-                                              "either 'users', 'groups' or 'tokens' is required"))
+                                              "either 'users', 'groups' or 'tokens' is required."))
         path = normal_path(v["path"])
-        if not v.get("delete") and not ACL_PATH.fullmatch(path):
+        known = re.compile(ACL_PATH % SDN_AREAS[self.major])
+        if path is None or not (v.get("delete") or known.fullmatch(path)):
             raise param_error(path=f"invalid ACL path '{v['path']}'")
         fail = "ACL update failed: "
-        propagate = v.get("propagate", 1)
         changes = []
         for role in split_list(v["roles"]):
             if role not in self.roles:
                 raise die(f"{fail}role '{role}' does not exist")
-            if not v.get("delete"):
-                self._may_grant(user, path, role, fail)
+            self._may_grant(user, path, role, v, fail)
             for kind, name in whom:
                 self._known_subject(kind, name, fail)
                 changes.append((path, kind, name, role))
@@ -110,20 +113,28 @@ class Access:
             if v.get("delete"):
                 self.access_list.pop(key, None)
             else:
-                self.access_list[key] = propagate
+                self.access_list[key] = v.get("propagate", 1)
         self.access_changed()
 
-    def _may_grant(self, user, path, role, fail):
-        """Without Permissions.Modify only roles that the caller holds himself may be granted."""
+    def _may_grant(self, user, path, role, v, fail):
+        """Without Permissions.Modify only roles that the caller holds himself may be granted or taken."""
         held = self.privileges_on(user, path)
-        if "Permissions.Modify" not in held and not self.roles[role] <= set(held):
+        if "Permissions.Modify" in held:
+            return
+        verb, propagate, why = "remove" if v.get("delete") else "add", v.get("propagate", 1), None
+        if not self.roles[role] <= set(held):
+            why = f"'{role}' - requires 'Permissions.Modify' or superset of privileges."
+        elif verb == "add" and propagate and not all(held[privilege] for privilege in self.roles[role]):
+            why = f"'{role}' with propagation - requires 'Permissions.Modify' or propagated superset of privileges."
+        elif role == "NoAccess":
+            why = "'NoAccess' - requires 'Permissions.Modify'"
+        if why:
             # The server raises this as a 400 inside the lock on user.cfg, where the code is lost.
-            raise die(f"{fail}400 Parameter verification failed.\nrole: Cannot add role '{role}' - requires "
-                      "'Permissions.Modify' or superset of privileges.")
+            raise die(f"{fail}400 Parameter verification failed.\nrole: Cannot {verb} role {why}")
 
     def _known_subject(self, kind, name, fail):
         if kind == "user" and name not in self.accounts:
-            raise die(f"{fail}no such user ('{name}')")
+            raise die(f"{fail}user '{name}' does not exist")
         if kind == "group" and name not in self.groups:
             raise die(f"{fail}group '{name}' does not exist")
         if kind == "token":

@@ -19,9 +19,9 @@ class Service:
     """One cluster with its certificate and control port, on the running event loop."""
 
     def __init__(self, seed="demo", host="127.0.0.1", port=0, control_port=0, time_scale=0.0, major=None,
-                 ca_directory=None, **parameters):
+                 version=None, ca_directory=None, **parameters):
         self.host, self.control_port = host, control_port
-        self._wanted_port, self._time_scale, self._major = port, time_scale, major
+        self._wanted_port, self._time_scale, self._version = port, time_scale, {"major": major, "version": version}
         self._seed = seeds.load(seed, **parameters)
         self._temporary = None if ca_directory else tempfile.TemporaryDirectory(prefix="cluster-")
         self.directory = ca_directory or self._temporary.name
@@ -30,7 +30,7 @@ class Service:
         self.ca_path, key, der = make_cert(str(self.directory), "cluster", hosts=(self.host,))
         digest = hashlib.sha256(der).hexdigest().upper()
         self.fingerprint = ":".join(digest[i:i + 2] for i in range(0, 64, 2))
-        self.cluster = Cluster(self._seed, self.host, self._wanted_port, self._time_scale, self._major)
+        self.cluster = Cluster(self._seed, self.host, self._wanted_port, self._time_scale, **self._version)
         await self.cluster.start(self.ca_path, key)
         self.control = Control(self.cluster)
         await self.control.start("127.0.0.1", self.control_port)

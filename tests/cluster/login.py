@@ -5,9 +5,11 @@ import secrets
 import time
 
 from fakepve import PveError
+from fakepve.routing import die, param_error
 from fakepve.server import params
 
 from .answers import Answered, json_answer
+from .rules import refusal
 
 TICKET_PATHS = ("/api2/json/access/ticket", "/api2/extjs/access/ticket")
 
@@ -29,7 +31,9 @@ class Login:
         if ticket is not None:
             # A ticket that is still valid is taken in place of the password, to renew it.
             return ticket["user"] == user and ticket["expires"] > time.time()
-        return account["password"] is not None and account["password"] == password
+        # An openid realm has no passwords, and who is left of a realm that was deleted cannot log in.
+        known = self.realm_type(user) not in (None, "openid")
+        return known and account["password"] is not None and account["password"] == password
 
     def _authenticate(self, request):
         """The user or token id of a request, None for the login itself; a PveError 401 otherwise."""
@@ -60,8 +64,8 @@ class Login:
     async def _ticket(self, request):
         v = await params(request)
         user = str(v.get("username", ""))
-        if "@" not in user:
-            user += "@" + str(v.get("realm") or "pam")
+        if v.get("realm"):
+            user += "@" + str(v["realm"])
         challenge = v.get("tfa-challenge")
         if challenge is not None:
             self._second_factor(user, challenge, str(v.get("password", "")))
@@ -74,7 +78,8 @@ class Login:
             if str(v["otp"]) != str(self.accounts[user]["totp"]):
                 raise self._wrong_login()
         ticket, csrf = self.issue_ticket(user)
-        return {"ticket": ticket, "CSRFPreventionToken": csrf, "username": user, "clustername": self.cluster_name,
+        name = {"clustername": self.cluster_name} if self.allowed(user, "/", "Sys.Audit") else {}
+        return {"ticket": ticket, "CSRFPreventionToken": csrf, "username": user, **name,
                 "cap": {area: dict.fromkeys(self.privileges_on(user, path), 1) for area, path in
                         (("vms", "/vms"), ("nodes", "/nodes"), ("storage", "/storage"), ("access", "/access"),
                          ("dc", "/"))}}
@@ -99,9 +104,17 @@ class Login:
         return [("PUT", "/access/password", self._set_password)]
 
     async def _set_password(self, v, user):
-        """Everybody may change his own password by confirming the old one; root@pam any."""
-        if v["userid"] not in self.accounts:
-            raise PveError(500, f"no such user ('{v['userid']}')")
-        if user != "root@pam" and not self.check_password(user, v.get("confirmation-password")):
-            raise self._wrong_login()
-        self.accounts[v["userid"]]["password"] = v["password"]
+        """Who may is in the method's rule; beside root@pam everybody confirms it with the password of his own."""
+        userid = v["userid"]
+        account = self._account(userid)
+        if user != "root@pam":
+            if userid == "root@pam":
+                raise refusal()
+            if v.get("confirmation-password") is None:
+                raise param_error(**{"confirmation-password": "password is required to modify user"})
+            if v["confirmation-password"] != self.accounts[user]["password"]:
+                raise die("Authentication failure" if self.realm_type(user) == "pam" else "invalid credentials")
+            if userid != user and self.realm_type(userid) == "pam":
+                raise refusal()
+        self.check_settable_password(userid)
+        account["password"] = v["password"]

@@ -3,12 +3,10 @@
 
 import re
 
-from fakepve import PveError
-
 from .privileges import built_in_roles
 
 # Paths whose privileges GET /access/permissions lists although no ACL entry names them.
-TOP_LEVEL = ("/", "/access", "/access/groups", "/mapping", "/nodes", "/pool", "/sdn", "/storage", "/vms")
+TOP_LEVEL = ("/", "/access", "/access/groups", "/nodes", "/pool", "/sdn", "/storage", "/vms")
 # The privilege that lets its holder grant roles on an object, beside Permissions.Modify.
 ALLOCATE = (("/storage/", "Datastore.Allocate"), ("/vms/", "VM.Allocate"), ("/pool/", "Pool.Allocate"))
 
@@ -43,7 +41,9 @@ class Permissions:
 
     async def _pool_delete(self, v, user):
         await super()._pool_delete(v, user)
-        self.drop_entries(lambda key: key[0] == "/pool/" + v["poolid"])
+        # The entries of a nested pool stay, as on the real server.
+        if "/" not in v["poolid"]:
+            self.drop_entries(lambda key: (key[0] + "/").startswith(f"/pool/{v['poolid']}/"))
 
     def _sync_pools(self):
         super()._sync_pools()
@@ -96,12 +96,7 @@ class Permissions:
         owner, _, token = who.partition("!")
         if token and not self.user_tokens(owner).get(token, {}).get("privsep", 1):
             return self.privileges_on(owner, path)
-        roles = dict(self._roles_on(who, path))
-        for pool in self._pools_with(path):
-            for role, propagate in self._roles_on(who, "/pool/" + pool).items():
-                roles.setdefault(role, propagate)
-        if "NoAccess" in roles:
-            return {}
+        roles = self._with_pools(who, path, self._roles_on(who, path))
         held = {}
         for role, propagate in roles.items():
             for privilege in self.roles.get(role, ()):
@@ -111,32 +106,19 @@ class Permissions:
             held = {name: min(flag, of_owner[name]) for name, flag in held.items() if name in of_owner}
         return held
 
-    # The three questions fakepve's handlers ask.
+    def _with_pools(self, who, path, roles):
+        """Roles on a path and those on the pools of which it is a member; these never propagate."""
+        of_pools = {role for pool in self._pools_with(path) for role in self._roles_on(who, "/pool/" + pool)}
+        if "NoAccess" in roles:
+            return roles
+        if "NoAccess" in of_pools:
+            return {"NoAccess": 0}
+        return {**dict.fromkeys(of_pools, 0), **roles}
+
+    # What fakepve's handlers ask.
 
     def allowed(self, user, path, priv):
         return user == "root@pam" or priv in self.privileges_on(user, path.rstrip("/") or "/")
-
-    def check_permissions(self, user, perms, values, declared=None):
-        if user == "root@pam" or (user is None and (perms or {}).get("user") == "world"):
-            return
-        ok, why = False, "user != root@pam"
-        if perms and perms.get("check", [""])[0] == "userid-group" and "create" not in perms["check"]:
-            self._account(values.get("userid"))
-        if perms and "check" in perms:
-            ok, why = self._check(user, perms["check"], values, declared)
-        elif perms and perms.get("user") in ("all", "world"):
-            ok = True
-        if not ok:
-            raise PveError(403, f"Permission check failed ({why})" if why else "Permission check failed")
-
-    def _check(self, user, check, values, declared=None):
-        if check[0] == "userid-group" and "create" not in check and values.get("userid") not in self.accounts:
-            return False, ""
-        if check[0] == "perm-modify":
-            path = normal_path(str(values.get("path") or "/access"))
-            wanted = self.may_grant_with(path)
-            return any(self.allowed(user, path, p) for p in wanted), f"{path}, {'|'.join(wanted)}"
-        return super()._check(user, check, values, declared)
 
     @staticmethod
     def may_grant_with(path):
@@ -149,18 +131,16 @@ class Permissions:
         who = v.get("userid") or user
         if who != user and who.partition("!")[0] != user:
             self.require(user, "/access", "Sys.Audit")
-        if v.get("path") is not None:
-            path = normal_path(v["path"])
-            held = {path: self.privileges_on(who, path)}
-        else:
-            paths = set(TOP_LEVEL) | {key[0] for key in self.access_list}
-            for pool, members in self.pools.items():
-                paths |= {f"/vms/{vmid}" for vmid in members}
-                paths |= {f"/storage/{name}" for name in self.pool_info.get(pool, {}).get("storage", ())}
-            held = {path: self.privileges_on(who, path) for path in sorted(paths)}
-        return {path: dict(sorted(privs.items())) for path, privs in held.items() if privs or v.get("path")}
+        if v.get("path"):
+            return {v["path"]: dict(self.privileges_on(who, normal_path(v["path"]) or ""))}
+        paths = {level for key in self.access_list for level in ancestors(key[0])} | set(TOP_LEVEL)
+        for pool, members in self.pools.items():
+            paths |= {f"/vms/{vmid}" for vmid in members}
+            paths |= {f"/storage/{name}" for name in self.pool_info.get(pool, {}).get("storage", ())}
+        return {path: dict(held) for path in sorted(paths) if (held := self.privileges_on(who, path))}
 
 
 def normal_path(path):
-    """An ACL path without doubled or trailing slashes."""
-    return re.sub(r"/+", "/", "/" + path).rstrip("/") or "/"
+    """An ACL path without doubled or trailing slashes; None for what can be no path."""
+    path = re.sub(r"/+", "/", "/" + path).rstrip("/") or "/" if path else ""
+    return path if re.fullmatch(r"[A-Za-z0-9._/-]+", path) else None

@@ -5,6 +5,7 @@ import asyncio
 import re
 
 from fakepve import FakePve
+from fakepve.schema import load
 
 from .access import Access
 from .agent import Agent
@@ -18,31 +19,38 @@ from .permissions import Permissions
 from .qemu_clone import QemuClone
 from .qemu_config import QemuConfig
 from .qemu_power import QemuPower
+from .realms import Realms
+from .rules import Rules
 from .state import State
 from .tasks import Tasks
 from .users import Users
 from .wire import Wire
 
-VERSIONS = {8: ("8.4.21", "8.4"), 9: ("9.2.11", "9.2")}
+VERSIONS = {8: "8.4.21", 9: "9.2.11"}
 AGENT = "/nodes/{node}/qemu/{vmid}/agent/"
 TOKEN = "/access/users/{userid}/token/{tokenid}"
+# The release that brought a parameter, where the oldest one that is played here lacks it.
+SINCE = {("PUT", TOKEN): {"regenerate": (9, 1), "delete": (9, 0)},
+         ("POST", "/access/domains"): {"audiences": (9, 0)}, ("PUT", "/access/domains/{realm}"): {"audiences": (9, 0)}}
 UNKNOWN = "property is not defined in schema and the schema does not allow additional properties"
 
 
-class Cluster(Wire, Access, Users, Groups, Login, Permissions, QemuClone, QemuConfig, QemuPower, CloudInit, Agent,
-              Freshness, Lookup, Tasks, State, FakePve):
+class Cluster(Wire, Access, Users, Groups, Realms, Login, Rules, Permissions, QemuClone, QemuConfig, QemuPower,
+              CloudInit, Agent, Freshness, Lookup, Tasks, State, FakePve):
     """One fake cluster; `seed` is the state it starts from and returns to."""
 
-    def __init__(self, seed, host="127.0.0.1", port=0, time_scale=0.0, major=None):
-        self.seed, self.forced_major = seed, major
+    def __init__(self, seed, host="127.0.0.1", port=0, time_scale=0.0, major=None, version=None):
+        self.seed, self.forced_version = seed, version or VERSIONS.get(major)
         self.log, self.faults = [], Faults()
         super().__init__(host=host, port=port)
         self._fresh(time_scale)
 
     def _fresh(self, time_scale):
         """All state as a new cluster with the seed has it."""
-        self.major = self.forced_major or self.seed.get("major", 9)
-        self.version, self.release_version = VERSIONS[self.major]
+        self.version = self.forced_version or self.seed.get("version") or VERSIONS[self.seed.get("major", 9)]
+        self.release_version = self.version.rpartition(".")[0]
+        self.numbers = tuple(int(number) for number in self.release_version.split("."))
+        self.major = self.numbers[0]
         self.time_scale = time_scale
         # PVE seconds: how long a refusal (401), a clone, a resize and the guest agent's start take.
         self.refusal_secs, self.clone_secs, self.resize_secs, self.agent_secs = 3, 2, 0.2, 5
@@ -51,6 +59,7 @@ class Cluster(Wire, Access, Users, Groups, Login, Permissions, QemuClone, QemuCo
         self.challenges = {}
         self.released = asyncio.Event()
         self.init_guests()
+        self.init_realms()
         self.init_users()
         self.init_permissions(self.major)
         self.init_tasks()
@@ -72,15 +81,18 @@ class Cluster(Wire, Access, Users, Groups, Login, Permissions, QemuClone, QemuCo
 
     def permissions_of(self, template, info):
         """The permission rule of a method in the cluster's major version."""
+        if template == TOKEN and info is load().paths[TOKEN]["GET"]:
+            # Milder than the server, which has no token read itself: README.md.
+            return {"check": [*info["permissions"]["check"], ["own-token"]]}
         if self.major < 9 and template.startswith(AGENT):
             return {"check": ["perm", "/vms/{vmid}", ["VM.Monitor"]]}
         return info.get("permissions")
 
     def errors_of(self, template, method, values, errors):
-        """The schema's errors as the cluster's major version finds and words them."""
+        """The schema's errors as the cluster's version finds and words them."""
+        errors = {**errors, **{key: UNKNOWN for key, since in SINCE.get((method, template), {}).items()
+                               if key in values and self.numbers < since}}
         if self.major >= 9:
             return errors
-        if (method, template) == ("PUT", TOKEN):
-            errors = {**errors, **{key: UNKNOWN for key in ("regenerate", "delete") if key in values}}
         return {key: re.sub("^missing property required by (.*)", r"missing property - \1 requires this property", text)
                 for key, text in errors.items()}

@@ -3,12 +3,14 @@
 
 Keys: nodes {name: {online}}, quorate, storages {name: options}, pools {name: {comment, guests, storages}},
 guests [{vmid, kind, name, node, status, template, lock, ha, pool, config, …}], roles {name: [privileges]},
-users {id: {password, enable, expire, totp, tokens: {id: {secret, privsep, expire}}}}, groups {name: {users}},
-acl [{path, type, ugid, roleid, propagate}], secs {clone, resize, agent, refusal, ha, shutdown_timeout, lock_wait},
-statistics ("auto" | "manual"), stale {vmid: {field: value}}, clock_skew (real seconds).
+users {id: {password, enable, expire, firstname, lastname, email, comment, keys, totp, tokens: {id: {secret, privsep,
+expire, comment}}}}, groups {name: {users, comment}}, acl [{path, type, ugid, roleid, propagate, absent}],
+secs {clone, resize, agent, refusal, ha, shutdown_timeout, lock_wait}, statistics ("auto" | "manual"),
+stale {vmid: {field: value}}, clock_skew (real seconds).
 """
 
 import time
+import uuid
 
 from fakepve.lxc import parse_size
 from fakepve.qemu import drives_of, volume_ref
@@ -20,6 +22,19 @@ SECS = {"clone": "clone_secs", "resize": "resize_secs", "agent": "agent_secs", "
 # What a guest's entry may hold beside its config, and the attribute it sets.
 GUEST_KEYS = {"start_secs", "stop_secs", "shutdown_secs", "clone_secs", "acpi", "start_error", "agent", "agent_secs",
               "agent_asks", "agent_hangs", "addresses", "qmpstatus"}
+
+
+def _kept(data, area, there):
+    """The named entries of an area that are not null; those that are null go."""
+    entries = data.get(area, {})
+    for name in [name for name, entry in entries.items() if entry is None]:
+        there.pop(name, None)
+    return [(name, entry) for name, entry in entries.items() if entry is not None]
+
+
+def _numbers(fields):
+    """A seed may say true and false; the API has 1 and 0."""
+    return {key: int(value) if isinstance(value, bool) else value for key, value in fields.items()}
 
 
 class State:
@@ -51,19 +66,23 @@ class State:
         self.stale = {int(vmid): fields for vmid, fields in data.get("stale", {}).items()}
 
     def _apply_access(self, data):
-        for name, privs in data.get("roles", {}).items():
+        for name, privs in _kept(data, "roles", self.roles):
             self.roles[name] = set(privs.replace(",", " ").split() if isinstance(privs, str) else privs)
-        for name, group in data.get("groups", {}).items():
-            self.groups[name] = {"users": set(group.get("users", ())), "comment": group.get("comment")}
-        for userid, fields in data.get("users", {}).items():
+        for name, group in _kept(data, "groups", self.groups):
+            was = self.groups.get(name, {"users": (), "comment": None})
+            self.groups[name] = {**was, **group, "users": set(group.get("users", was["users"]))}
+        for userid, fields in _kept(data, "users", self.accounts):
             account = self.accounts.setdefault(userid, new_account())
-            tokens = fields.get("tokens", {})
-            account.update({k: x for k, x in fields.items() if k != "tokens"})
-            for name, token in tokens.items():
-                account["tokens"][name] = {"privsep": 1, "expire": 0, **account["tokens"].get(name, {}), **token}
+            account.update(_numbers({k: x for k, x in fields.items() if k != "tokens"}))
+            for name, token in _kept(fields, "tokens", account["tokens"]):
+                was = account["tokens"].get(name, {"privsep": 1, "expire": 0})
+                account["tokens"][name] = {"secret": str(uuid.uuid4()), **was, **_numbers(token)}
         for e in data.get("acl", ()):
             key = (e["path"], e.get("type", "token" if "!" in e["ugid"] else "user"), e["ugid"], e["roleid"])
-            self.access_list[key] = e.get("propagate", 1)
+            if e.get("absent"):
+                self.access_list.pop(key, None)
+            else:
+                self.access_list[key] = int(e.get("propagate", 1))
         self.access_changed()
 
     def _apply_guest(self, entry):

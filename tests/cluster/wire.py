@@ -252,7 +252,6 @@ class Wire:
                                 "Name or service not known")
         if node is not None and not self.nodes[node].get("online", True):
             raise PveError(595, "No route to host")
-        self.user_id_of(match.template, request.method, given)
         values, errors = pve_schema.validate(spec, {k: v for k, v in given.items()
                                                     if k in declared or k not in match.params})
         errors = self.errors_of(match.template, request.method, values, errors)
