@@ -18,6 +18,7 @@ PYTHON = $(call python,v >= (3, 11))
 # What ansible-core 2.17 and 2.21 run on. Their checks are left out where no such Python is found.
 PYTHON_2.17 = $(call python,(3, 10) <= v <= (3, 12))
 PYTHON_2.21 = $(call python,v >= (3, 12))
+PYTHON_parity = $(PYTHON)
 
 # cargo-nextest is quicker where it is installed; nothing here needs it.
 CARGO_TEST := $(if $(shell command -v cargo-nextest),nextest run --no-fail-fast,test --no-fail-fast)
@@ -105,6 +106,22 @@ test-demo: ## The demo, with an executable that is built quickly
 # ----------------------------------------------------------------------------------------------------------- showing
 
 PROFILE := ci
+# The peer: community.proxmox 2.0.0 is part of this release of the ansible package.
+ANSIBLE := 14.5.0
+
+.PHONY: parity
+parity: .venv/made .venv-parity/made build/parity/made ## The same tasks through community.proxmox and through Ferrox (RECORD=1, ONLY=modules)
+	$(if $(RECORD),,cargo build --profile $(PROFILE) -p ferrox)
+	cd tests && ../.venv/bin/python -m parity $(if $(RECORD),--record,--executable $(TARGET)/$(PROFILE)/ferrox) $(ONLY)
+
+build/parity/made: | .venv/made
+	rm -rf $(@D)
+	.venv/bin/pip download -q --disable-pip-version-check --no-deps --python-version 3.12 --only-binary=:all: -d $(@D) ansible==$(ANSIBLE)
+	.venv/bin/python -c 'import sys, zipfile; wheel = zipfile.ZipFile(sys.argv[1]); \
+		wheel.extractall("$(@D)/collections", [n for n in wheel.namelist() if n.startswith("ansible_collections/community/proxmox/")])' \
+		$(@D)/ansible-$(ANSIBLE)-*.whl
+	rm $(@D)/*.whl
+	touch $@
 
 .PHONY: demo
 demo: .venv/made ## Build the collection and run a playbook twice against a fake cluster
@@ -118,7 +135,7 @@ bench: .venv/made build ## Measure what the claims about speed and size rest on,
 .PHONY: clean
 clean: ## Remove all that was built
 	cargo clean
-	rm -rf build .venv .venv-2.17 .venv-2.21
+	rm -rf build .venv .venv-2.17 .venv-2.21 .venv-parity
 
 # ---------------------------------------------------------------------------------------------- virtual environments
 

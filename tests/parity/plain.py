@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What two runs say, without what differs from run to run: ids that are made up, times, the order of lists."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from .cases import ABSENT
+
+UPID = re.compile(r"(UPID:[^:]+):[0-9A-Fa-f]+:[0-9A-Fa-f]+:[0-9A-Fa-f]+:")
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+ADDRESS = re.compile(r"127\.0\.0\.1:\d+")
+# Keys whose values are times, or what the server counts anew.
+COUNTED = {"starttime", "endtime", "ctime", "uptime", "pid", "pstart", "digest"}
+# What Ferrox adds to a result, or ansible-core to either. None of it belongs to a module's contract.
+ADDITIONS = {"diff", "failure", "plan", "warnings", "deprecations", "invocation", "exception"}
+# How the entries of the state's lists are told apart.
+IDENTITY = {"guests": ("vmid",), "acl": ("path", "type", "ugid", "roleid")}
+# Parts of the state that are no outcome of a task.
+PASSING = {"tasks", "time_scale"}
+
+
+def plain(value, key=None):
+    """A value in the form in which it is compared and recorded."""
+    if key in COUNTED and value is not None:
+        return f"<{key}>"
+    if isinstance(value, dict):
+        return {name: plain(inner, name) for name, inner in value.items()}
+    if isinstance(value, list):
+        # The API gives none of its lists an order that holds.
+        return sorted((plain(inner) for inner in value), key=text)
+    if isinstance(value, str):
+        return ADDRESS.sub("<address>", UUID.sub("<uuid>", UPID.sub(r"\1:…:", value)))
+    return value
+
+
+def text(value):
+    """As JSON: 1 and true are different values, which Python takes for equal."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def result(raw):
+    """A task's result, less what is no contract: a failure is one, whatever else it says."""
+    if raw.get("failed"):
+        return {"failed": True, "msg": raw.get("msg", "")}
+    kept = {name: value for name, value in raw.items() if name not in ADDITIONS and not name.startswith("_")}
+    return plain({"failed": False, "changed": False, "skipped": False, **kept})
+
+
+def effect(before, after):
+    """How a task changed the cluster's state: {path: value}, `<absent>` for what is gone."""
+    changes = {}
+    _changes(_by_name(before), _by_name(after), (), changes)
+    return plain(changes)
+
+
+def _by_name(state):
+    named = {part: value for part, value in state.items() if part not in PASSING}
+    for part, keys in IDENTITY.items():
+        named[part] = {" ".join(str(entry[key]) for key in keys): entry for entry in state[part]}
+    return named
+
+
+def _changes(before, after, path, changes):
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in before.keys() | after.keys():
+            _changes(before.get(key, ABSENT), after.get(key, ABSENT), (*path, key), changes)
+    elif text(before) != text(after):
+        changes[".".join(path)] = after

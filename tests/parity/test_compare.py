@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The harness notices what it is there to notice."""
+
+from types import SimpleNamespace
+
+from .cases import ABSENT, Difference, Task
+from .compare import verdict
+from .plain import effect, plain
+from .sides import Did
+
+DONE = {"failed": False, "skipped": False, "changed": True}
+
+
+def did(requests=2, effect=None, **result):
+    return Did({**DONE, **result}, effect or {}, requests)
+
+
+def faults(peer, ours, *differs, name="create", says=None, adds=()):
+    task = Task(name, {}, False, False, says)
+    case = SimpleNamespace(tasks=[task], differs=[Difference(name, *listed, "why") for listed in differs], adds=set(adds))
+    return verdict(case, {name: peer}, {name: ours}).faults
+
+
+def test_what_is_equal_has_no_fault():
+    assert faults(did(msg="made"), did(msg="made", requests=1)) == []
+
+
+def test_a_difference_is_a_fault_unless_it_is_listed():
+    peer, ours = did(changed=False), did()
+    assert len(faults(peer, ours)) == 1
+    assert faults(peer, ours, ("changed", True)) == []
+
+
+def test_a_listed_difference_is_a_fault_with_another_value_or_where_it_is_gone():
+    assert len(faults(did(msg="a"), did(msg="b"), ("msg", "c"))) == 1
+    assert len(faults(did(msg="a"), did(msg="a"), ("msg", "a"))) == 1
+
+
+def test_one_and_true_are_different_values():
+    assert len(faults(did(users=[{"enabled": 1}]), did(users=[{"enabled": True}]))) == 1
+
+
+def test_a_key_of_ours_is_a_fault_unless_the_module_adds_it():
+    assert len(faults(did(), did(pending=[]))) == 1
+    assert faults(did(), did(pending=[]), adds=["pending"]) == []
+
+
+def test_a_key_that_ours_lacks_can_be_listed():
+    assert len(faults(did(secrets={}), did())) == 1
+    assert faults(did(secrets={}), did(), ("secrets", ABSENT)) == []
+
+
+def test_a_failure_of_one_side_is_one_difference():
+    peer, ours = did(failed=True, msg="raw"), did(msg="made", groupid="ops")
+    assert len(faults(peer, ours)) == 1
+    assert faults(peer, ours, ("failed", {"groupid": "ops"})) == []
+    assert len(faults(peer, ours, ("failed", {"groupid": "devs"}))) == 1
+
+
+def test_messages_of_failures_count_where_the_case_says_so():
+    peer, ours = did(failed=True, msg="Group 'x' does not exist"), did(failed=True, msg="no such thing")
+    assert faults(peer, ours) == []
+    assert len(faults(peer, ours, says="Group 'x' does not exist")) == 1
+
+
+def test_another_effect_on_the_cluster_is_a_fault():
+    assert len(faults(did(effect={"groups.ops": {"comment": "a"}}), did(effect={"groups.ops": {"comment": "b"}}))) == 1
+    assert len(faults(did(effect={"groups.ops": {}}), did())) == 1
+
+
+def test_more_requests_are_a_fault():
+    assert len(faults(did(requests=1), did(requests=2))) == 1
+
+
+def test_check_mode_that_writes_or_promises_wrongly_is_a_fault():
+    tasks = [Task("create, check mode", {}, True, False, None), Task("create", {}, False, False, None)]
+    case = SimpleNamespace(tasks=tasks, differs=[], adds=set())
+
+    def both(checked, done):
+        outcome = {"create, check mode": checked, "create": done}
+        return verdict(case, outcome, outcome).faults
+
+    assert both(did(), did()) == []
+    assert len(both(did(changed=False), did())) == 1
+    assert len(both(did(effect={"groups.ops": {}}), did())) == 1
+
+
+def test_what_differs_from_run_to_run_is_taken_out():
+    first, second = "UPID:pve1:0001:00AB:66:vzdump:100:root@pam:", "UPID:pve1:0002:00CD:67:vzdump:100:root@pam:"
+    assert plain({"upid": first, "starttime": 1, "nodes": ["b", "a"]}) == plain(
+        {"upid": second, "starttime": 2, "nodes": ["a", "b"]})
+    assert plain(first) != plain(first.replace("vzdump", "qmstart"))
+
+
+def test_the_effect_is_what_changed():
+    state = {"guests": [], "acl": [], "groups": {"ops": {"comment": "a", "users": []}, "devs": {}}, "tasks": []}
+    later = {"guests": [], "acl": [{"path": "/", "type": "user", "ugid": "u@pve", "roleid": "R", "propagate": 1}],
+             "groups": {"ops": {"comment": "b", "users": []}}, "tasks": [1]}
+    assert effect(state, later) == {
+        "acl./ user u@pve R": {"path": "/", "type": "user", "ugid": "u@pve", "roleid": "R", "propagate": 1},
+        "groups.devs": ABSENT,
+        "groups.ops.comment": "b",
+    }
