@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use ansible::Failure;
+use ansible::{Choice, Failure};
 use pve::plan::{Lost, Probe, Verdict};
 use pve::{Call, Cluster, Param, Plan, Step, Track, Verb};
 use serde_json::{Map, Value, json};
@@ -149,6 +149,25 @@ pub enum Emptied {
     Empty,
     /// By its name in the parameter `delete`.
     Delete,
+}
+
+/// Whether an object is there: the option `state`.
+#[derive(Choice, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It is.
+    Present,
+    /// It is not.
+    Absent,
+}
+
+impl State {
+    /// What is wanted of an object whose fields are stated so.
+    pub fn wish(self, stated: Fields) -> Wish {
+        match self {
+            Self::Present => Wish::Present(stated),
+            Self::Absent => Wish::Absent,
+        }
+    }
 }
 
 /// What is wanted of an object.

@@ -1,6 +1,6 @@
 //! `pveum_role`: a role, by `/access/roles`.
 
-use ansible::{Args, Choice, Failure};
+use ansible::{Args, Failure};
 use pve::access::roles::Role;
 use pve::apply::Applied;
 use pve::{Cluster, Plan, Planned};
@@ -10,7 +10,7 @@ use super::role::{self, Privileges};
 use crate::connection::Connection;
 use crate::fault;
 use crate::job::{Job, Report, Task};
-use crate::resource::Change;
+use crate::resource::{Change, State};
 
 /// The options of `pveum_role`.
 #[derive(Args, Debug)]
@@ -32,15 +32,6 @@ pub struct RoleArgs {
     /// Whether the role is there.
     #[arg(default = "present")]
     pub state: State,
-}
-
-/// Whether the role is there.
-#[derive(Choice, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// It is.
-    Present,
-    /// It is not.
-    Absent,
 }
 
 /// The module.
