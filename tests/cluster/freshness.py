@@ -72,7 +72,7 @@ class Freshness:
 
     # --------------------------------------------------------------------- /cluster/resources
 
-    def _resource(self, guest):
+    def _resource(self, guest, user):
         kind = guest.guest.partition("/")[0]
         item = {"id": guest.guest, "type": kind, "vmid": guest.vmid, "node": guest.node, "status": "unknown"}
         if self._is_online(guest.node):
@@ -81,7 +81,7 @@ class Freshness:
         for key in ("lock", "tags"):
             if guest.config.get(key):
                 item[key] = guest.config[key]
-        if guest.pool:
+        if guest.pool and self.allowed(user, "/pool/" + guest.pool, "Pool.Audit"):
             item["pool"] = guest.pool
         if guest.ha_managed:
             item["hastate"] = guest.ha_state
@@ -90,7 +90,7 @@ class Freshness:
     async def _list_resources(self, v, user):
         kind, listed = v.get("type"), []
         if kind in (None, "vm"):
-            listed += [self._resource(guest) for guest in (*self.vms, *self.cts)
+            listed += [self._resource(guest, user) for guest in (*self.vms, *self.cts)
                        if self.allowed(user, f"/vms/{guest.vmid}", "VM.Audit")]
         if kind is None:
             listed += [{"id": f"/pool/{name}", "type": "pool", "pool": name} for name in self.pools
@@ -111,15 +111,17 @@ class Freshness:
         return listed
 
     def _storage_resource(self, node, name):
-        if not self._storage_enabled(name, node):
-            return None
-        if not self._is_online(node):
-            store = self.storages[name]
-            return {"id": f"storage/{node}/{name}", "type": "storage", "node": node, "storage": name,
-                    "status": "unknown", "shared": 1 if store.get("shared") else 0, "content": store.get("content", ""),
-                    "plugintype": store.get("type", "dir")}
-        item = super()._storage_resource(node, name)
-        item["content"] = in_any_order(item["content"])
+        return self._storage_stats(node, name) if self._storage_enabled(name, node) else None
+
+    def _storage_stats(self, node, name):
+        """A storage on a node, its sizes where the node tells them."""
+        store = self.storages[name]
+        item = {"id": f"storage/{node}/{name}", "type": "storage", "node": node, "storage": name, "status": "unknown",
+                "shared": 1 if store.get("shared") else 0, "content": in_any_order(store.get("content", "")),
+                "plugintype": store.get("type", "dir")}
+        if self._is_online(node) and store.get("active", 1):
+            total, used, _ = self._space(store)
+            item.update(status="available", disk=used, maxdisk=total)
         return item
 
     def _status_item(self, name, node, formats=False):

@@ -16,6 +16,7 @@ from .groups import Groups
 from .guests import Lookup
 from .login import Login
 from .permissions import Permissions
+from .pools import Pools
 from .qemu_clone import QemuClone
 from .qemu_config import QemuConfig
 from .qemu_power import QemuPower
@@ -35,7 +36,7 @@ SINCE = {("PUT", TOKEN): {"regenerate": (9, 1), "delete": (9, 0)},
 UNKNOWN = "property is not defined in schema and the schema does not allow additional properties"
 
 
-class Cluster(Wire, Access, Users, Groups, Realms, Login, Rules, Permissions, QemuClone, QemuConfig, QemuPower,
+class Cluster(Wire, Access, Users, Groups, Realms, Login, Rules, Permissions, Pools, QemuClone, QemuConfig, QemuPower,
               CloudInit, Agent, Freshness, Lookup, Tasks, State, FakePve):
     """One fake cluster; `seed` is the state it starts from and returns to."""
 

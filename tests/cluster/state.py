@@ -53,14 +53,9 @@ class State:
             setattr(self, SECS[name], secs)
         for name, options in data.get("storages", {}).items():
             self.storages.setdefault(name, {"active": 1, "files": set()}).update(options)
-        for name, meta in data.get("pools", {}).items():
-            self.pools.setdefault(name, set())
-            self._pool_meta(name).update(comment=meta.get("comment"), storage=set(meta.get("storages", ())))
         for entry in data.get("guests", ()):
             self._apply_guest(entry)
-        for name, meta in data.get("pools", {}).items():
-            self.pools[name] |= set(meta.get("guests", ()))
-        self._sync_pools()
+        self.apply_pools(data.get("pools", {}))
         self._apply_access(data)
         self.take_round()
         self.stale = {int(vmid): fields for vmid, fields in data.get("stale", {}).items()}
@@ -159,9 +154,7 @@ class State:
             "time_scale": self.time_scale,
             "storages": {name: {**{k: x for k, x in store.items() if k not in ("files", "volumes")},
                                 "volumes": sorted(store.get("volumes", ()))} for name, store in self.storages.items()},
-            "pools": {name: {"comment": self._pool_meta(name)["comment"], "guests": sorted(vmids),
-                             "storages": sorted(self._pool_meta(name)["storage"])}
-                      for name, vmids in self.pools.items()},
+            "pools": self.shown_pools(),
             "guests": [self._guest_state(guest) for guest in (*self.vms, *self.cts)],
             "roles": {name: sorted(privs) for name, privs in self.roles.items() if name not in self.special_roles},
             "users": self.accounts,

@@ -24,8 +24,7 @@ BODY_LIMIT = 512 * 1024
 KEPT_IN_ETC_PVE = ("/access/roles", "/access/acl", "/access/users", "/access/groups", "/pools", "/storage")
 # Path parameters that may hold slashes, which the schema's tree of segments cannot match.
 SLASHED = ((re.compile(r"(/nodes/[^/]+/storage/[^/]+/content)/(.+)"), "volume",
-            "/nodes/{node}/storage/{storage}/content/{volume}"),
-           (re.compile(r"(/pools)/(.+)"), "poolid", "/pools/{poolid}"))
+            "/nodes/{node}/storage/{storage}/content/{volume}"),)
 SECRETS = {"password", "cipassword", "new-password", "confirmation-password", "ticket", "otp", "tfa-challenge"}
 
 
