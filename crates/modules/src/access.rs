@@ -1,4 +1,5 @@
 //! `/access`: users, tokens, roles.
 
+pub mod proxmox_domain_info;
 pub mod pveum_role;
 pub(crate) mod role;

@@ -18,6 +18,7 @@ use ansible::Module;
 pub const MODULES: &[Module] = &[
     guests::proxmox_clone_vms::MODULE,
     cluster::proxmox_connectivity::MODULE,
+    access::proxmox_domain_info::MODULE,
     guests::proxmox_shutdown_vms::MODULE,
     guests::proxmox_start_vms::MODULE,
     access::pveum_role::MODULE,
