@@ -68,18 +68,17 @@ def mispredictions(case, ours):
 
 def differences(task, peer, ours, adds):
     """Where two outcomes of a task differ. A failure, or a task that was skipped, differs as a whole."""
-    for ending in ("failed", "skipped"):
-        if bool(peer.result.get(ending)) != bool(ours.result.get(ending)):
-            yield Found(task.name, ending, bool(peer.result.get(ending)), bool(ours.result.get(ending)))
-            break
-    else:
-        if ours.result["failed"]:
-            if task.says is not None and task.says not in ours.result["msg"]:
-                yield Found(task.name, "msg", task.says, ours.result["msg"])
-        else:
-            kept = {key: value for key, value in ours.result.items() if key not in adds or key in peer.result}
-            yield from _deep(task.name, (), peer.result, kept)
     yield from _deep(task.name, ("state",), peer.effect, ours.effect)
+    for ending in ("failed", "skipped"):
+        if peer.result[ending] != ours.result[ending]:
+            yield Found(task.name, ending, peer.result[ending], ours.result[ending])
+            return
+    if ours.result["failed"]:
+        if task.says is not None and task.says not in ours.result["msg"]:
+            yield Found(task.name, "msg", task.says, ours.result["msg"])
+    else:
+        kept = {key: value for key, value in ours.result.items() if key not in adds or key in peer.result}
+        yield from _deep(task.name, (), peer.result, kept)
     if ours.requests > peer.requests:
         yield Found(task.name, "requests", peer.requests, ours.requests)
 

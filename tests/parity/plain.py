@@ -43,7 +43,7 @@ def text(value):
 def result(raw):
     """A task's result, less what is no contract: a failure is one, whatever else it says."""
     if raw.get("failed"):
-        return {"failed": True, "msg": raw.get("msg", "")}
+        return {"failed": True, "skipped": False, "msg": raw.get("msg", "")}
     kept = {name: value for name, value in raw.items() if name not in ADDITIONS and not name.startswith("_")}
     return plain({"failed": False, "changed": False, "skipped": False, **kept})
 
