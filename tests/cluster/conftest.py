@@ -14,6 +14,21 @@ from cluster import FakeCluster
 from cluster.seeds import ROOT_SECRET, SECRET
 
 
+# A token that may do everything and yet is asked by each rule.
+ADMIN = "ansible@pam!mms"
+
+
+def said(answer):
+    """Status and message of an answer."""
+    return answer.status, answer.body.get("message")
+
+
+def ticket(ask, username, password):
+    """The headers of a login."""
+    data = ask.login(username, password).data
+    return {"Cookie": f"PVEAuthCookie={data['ticket']}", "CSRFPreventionToken": data["CSRFPreventionToken"]}
+
+
 class Client:
     """Asks a fake cluster over HTTPS; answers carry status, reason, raw, body, data and errors."""
 

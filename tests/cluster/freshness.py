@@ -42,6 +42,10 @@ class Freshness:
             if self.time_scale and self.statistics == "auto":
                 self.take_round()
 
+    def local_node(self):
+        """The node that answers."""
+        return min(self.nodes)
+
     def _is_online(self, node):
         return self.nodes.get(node, {}).get("online", True)
 

@@ -31,9 +31,7 @@ class Login:
         if ticket is not None:
             # A ticket that is still valid is taken in place of the password, to renew it.
             return ticket["user"] == user and ticket["expires"] > time.time()
-        # An openid realm has no passwords, and who is left of a realm that was deleted cannot log in.
-        known = self.realm_type(user) not in (None, "openid")
-        return known and account["password"] is not None and account["password"] == password
+        return self.password_is(user, password)
 
     def _authenticate(self, request):
         """The user or token id of a request, None for the login itself; a PveError 401 otherwise."""
@@ -66,6 +64,7 @@ class Login:
         user = str(v.get("username", ""))
         if v.get("realm"):
             user += "@" + str(v["realm"])
+        user = self.user_as_known(user)
         challenge = v.get("tfa-challenge")
         if challenge is not None:
             self._second_factor(user, challenge, str(v.get("password", "")))
@@ -112,7 +111,7 @@ class Login:
                 raise refusal()
             if v.get("confirmation-password") is None:
                 raise param_error(**{"confirmation-password": "password is required to modify user"})
-            if v["confirmation-password"] != self.accounts[user]["password"]:
+            if not self.password_is(user, v["confirmation-password"]):
                 raise die("Authentication failure" if self.realm_type(user) == "pam" else "invalid credentials")
             if userid != user and self.realm_type(userid) == "pam":
                 raise refusal()

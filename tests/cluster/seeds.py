@@ -40,8 +40,18 @@ def users():
     }
 
 
+def directory():
+    """What an LDAP server knows."""
+    return {"users": [{"name": "ada", "firstname": "Ada", "lastname": "Lovelace", "email": "ada@example.org",
+                       "password": "analytical"},
+                      {"name": "grace", "firstname": "Grace", "lastname": "Hopper", "email": "grace@example.org",
+                       "password": "nanosecond"}],
+            "groups": [{"name": "ops", "members": ["ada", "grace"]}, {"name": "dev", "members": ["grace"]}]}
+
+
 def access():
     return {
+        "directories": {"ldap.example.org": directory(), "ad.example.org": directory()},
         "users": users(),
         "roles": {"Provisioner": PROVISIONER},
         "acl": [{"path": "/", "ugid": "ansible@pam", "roleid": "Administrator"},

@@ -20,6 +20,7 @@ from .pools import Pools
 from .qemu_clone import QemuClone
 from .qemu_config import QemuConfig
 from .qemu_power import QemuPower
+from .realm_sync import RealmSync
 from .realms import Realms
 from .rules import Rules
 from .state import State
@@ -36,8 +37,8 @@ SINCE = {("PUT", TOKEN): {"regenerate": (9, 1), "delete": (9, 0)},
 UNKNOWN = "property is not defined in schema and the schema does not allow additional properties"
 
 
-class Cluster(Wire, Access, Users, Groups, Realms, Login, Rules, Permissions, Pools, QemuClone, QemuConfig, QemuPower,
-              CloudInit, Agent, Freshness, Lookup, Tasks, State, FakePve):
+class Cluster(Wire, Access, Users, Groups, Realms, RealmSync, Login, Rules, Permissions, Pools, QemuClone, QemuConfig,
+              QemuPower, CloudInit, Agent, Freshness, Lookup, Tasks, State, FakePve):
     """One fake cluster; `seed` is the state it starts from and returns to."""
 
     def __init__(self, seed, host="127.0.0.1", port=0, time_scale=0.0, major=None, version=None):

@@ -5,7 +5,8 @@ Keys: nodes {name: {online}}, quorate, storages {name: options}, pools {name: {c
 guests [{vmid, kind, name, node, status, template, lock, ha, pool, config, …}], roles {name: [privileges]},
 users {id: {password, enable, expire, firstname, lastname, email, comment, keys, totp, tokens: {id: {secret, privsep,
 expire, comment}}}}, groups {name: {users, comment}}, acl [{path, type, ugid, roleid, propagate, absent}],
-secs {clone, resize, agent, refusal, ha, shutdown_timeout, lock_wait}, statistics ("auto" | "manual"),
+realms {name: {type, …, password, directory}}, directories {host: {users: [name | {name, password, …}], groups: [{name,
+members}], password}}, secs {clone, resize, agent, refusal, ha, shutdown_timeout, lock_wait}, statistics ("auto" | "manual"),
 stale {vmid: {field: value}}, clock_skew (real seconds).
 """
 
@@ -61,6 +62,7 @@ class State:
         self.stale = {int(vmid): fields for vmid, fields in data.get("stale", {}).items()}
 
     def _apply_access(self, data):
+        self.apply_realms(data)
         for name, privs in _kept(data, "roles", self.roles):
             self.roles[name] = set(privs.replace(",", " ").split() if isinstance(privs, str) else privs)
         for name, group in _kept(data, "groups", self.groups):
@@ -157,7 +159,7 @@ class State:
             "pools": self.shown_pools(),
             "guests": [self._guest_state(guest) for guest in (*self.vms, *self.cts)],
             "roles": {name: sorted(privs) for name, privs in self.roles.items() if name not in self.special_roles},
-            "users": self.accounts,
+            "realms": self.shown_realms(), "directories": self.directories, "users": self.accounts,
             "groups": {name: {**group, "users": sorted(group["users"])} for name, group in self.groups.items()},
             "acl": [{"path": path, "type": kind, "ugid": ugid, "roleid": role, "propagate": propagate}
                     for (path, kind, ugid, role), propagate in self.access_list.items()],

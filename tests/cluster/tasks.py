@@ -99,7 +99,7 @@ class Tasks:
         try:
             note = await body()
             if note:
-                record["log"].append(note)
+                record["log"] += [note] if isinstance(note, str) else note
         finally:
             if vm is not None:
                 self.release(vm, record["upid"])

@@ -5,20 +5,9 @@ import pytest
 
 from cluster import FakeCluster
 
-from .conftest import Client
+from .conftest import ADMIN, Client, said, ticket
 
-ADMIN = "ansible@pam!mms"
 UNKNOWN = "property is not defined in schema and the schema does not allow additional properties"
-
-
-def ticket(ask, username, password):
-    """The headers of a login."""
-    data = ask.login(username, password).data
-    return {"Cookie": f"PVEAuthCookie={data['ticket']}", "CSRFPreventionToken": data["CSRFPreventionToken"]}
-
-
-def said(answer):
-    return answer.status, answer.body.get("message")
 
 
 # --------------------------------------------------------------------------------------- users

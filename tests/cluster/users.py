@@ -93,7 +93,7 @@ class Users:
         return {**self._user_info(account), "groups": sorted(self._groups_of(v["userid"])), "tokens": tokens or None}
 
     async def _user_create(self, v, user):
-        userid, fail = v["userid"], "create user failed: "
+        userid, fail = self.user_as_known(v["userid"]), "create user failed: "
         if userid in self.accounts:
             raise die(f"{fail}user '{userid}' already exists")
         if v.get("password") is not None:
