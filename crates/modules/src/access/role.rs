@@ -41,20 +41,41 @@ pub(super) struct Privileges<'a> {
     pub append: bool,
 }
 
-/// What makes a role as it is wanted; `None` is a role that is not there.
+/// What makes a role as it is wanted; `None` is a role that is not there. A
+/// role that is built in is refused, even as it is.
 pub(super) fn change(
     name: &str,
     roles: &[Role],
     wanted: Option<Privileges<'_>>,
 ) -> Result<Change, Failure> {
-    let have = roles.iter().find(|role| role.roleid == name);
-    if have.is_some_and(|role| role.special) || is_reserved(name) {
-        return Err(Failure::new(format!(
-            "the role `{name}` is built into Proxmox VE and cannot be {}; make a role of another name \
-             (names that begin with PVE are reserved)",
-            wanted.map_or("removed", |_| "changed")
-        )));
+    refuse_built_in(name, roles, wanted)?;
+    compare(name, roles, wanted)
+}
+
+/// Refuses a role that is built into the server, or whose name is kept for such.
+pub(super) fn refuse_built_in(
+    name: &str,
+    roles: &[Role],
+    wanted: Option<Privileges<'_>>,
+) -> Result<(), Failure> {
+    let special = roles.iter().any(|role| role.special && role.roleid == name);
+    if !special && !is_reserved(name) {
+        return Ok(());
     }
+    Err(Failure::new(format!(
+        "the role `{name}` is built into Proxmox VE and cannot be {}; make a role of another name \
+         (names that begin with PVE are reserved)",
+        wanted.map_or("removed", |_| "changed")
+    )))
+}
+
+/// What makes a role as it is wanted, a built-in one too.
+pub(super) fn compare(
+    name: &str,
+    roles: &[Role],
+    wanted: Option<Privileges<'_>>,
+) -> Result<Change, Failure> {
+    let have = fields(roles, name);
     let wish = match wanted {
         None => Wish::Absent,
         Some(Privileges { stated: None, .. }) => Wish::Present(Fields::new()),
@@ -63,13 +84,15 @@ pub(super) fn change(
             append,
         }) => {
             let mut privs = known(stated, &roles::privileges(roles))?;
-            if append && let Some(have) = have {
-                privs.extend(have.privs.iter().cloned());
+            if append
+                && let Some(Field::Set(have)) = have.as_ref().and_then(|have| have.get("privs"))
+            {
+                privs.extend(have.iter().cloned());
             }
             Wish::Present(Fields::from([("privs", Field::Set(privs))]))
         }
     };
-    Ok(ROLE.change(name, fields(roles, name).as_ref(), &wish))
+    Ok(ROLE.change(name, have.as_ref(), &wish))
 }
 
 /// The names that the server keeps for itself, whether it has such a role or not.

@@ -1,0 +1,30 @@
+//! Groups: what the modules that manage them share.
+
+use pve::access::groups::{self, Group};
+use pve::{Call, path};
+
+use super::role::USER_CFG;
+use crate::resource::{Emptied, Field, Fields, Resource};
+
+/// A group. Its members are the users' own: they are no field of it.
+pub(super) const GROUP: Resource = Resource {
+    thing: "group",
+    key: "groupid",
+    file: USER_CFG,
+    create: |id| Call::post(path!("access", "groups")).with("groupid", id),
+    write: |verb, id| Call::new(verb, path!("access", "groups", id)),
+    look: |_| groups::all(),
+    read: |answer, id| fields_of(&groups::read(answer).ok()?, id),
+    fresh: || fields(&Group::default()),
+    emptied: Emptied::Empty,
+};
+
+/// What there is of a group to be managed.
+pub(super) fn fields(group: &Group) -> Fields {
+    Fields::from([("comment", Field::from(group.comment.as_str()))])
+}
+
+/// As [`fields`], of the one of this id among several.
+pub(super) fn fields_of(groups: &[Group], id: &str) -> Option<Fields> {
+    groups.iter().find(|group| group.groupid == id).map(fields)
+}
