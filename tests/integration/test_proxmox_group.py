@@ -131,6 +131,14 @@ def test_members_stay_when_the_comment_changes(group, cluster):
 # ------------------------------------------------------------------------------------------------ what it does not do
 
 
+@pytest.mark.parametrize("check", [True, False])
+def test_what_cannot_be_a_group_is_not_sent(group, asked, check):
+    result = group("o p s", check=check)
+    assert result["failed"]
+    assert result["msg"] == "`o p s` cannot be a group's id: letters, digits, `.`, `_` and `-` make one"
+    assert asked() == [READ]
+
+
 def test_without_group_allocate_privilege_and_path_are_named(ferrox, connection):
     result = ferrox("proxmox_group", {**connection, "api_user": "audit@pve", "groupid": NAME})
     assert result["failed"] and not result["changed"]

@@ -1,7 +1,7 @@
 //! `/access`: users, tokens, roles.
 
-pub mod proxmox_domain_info;
 pub(crate) mod group;
+pub mod proxmox_domain_info;
 pub mod proxmox_group;
 pub mod proxmox_group_info;
 pub mod proxmox_role;

@@ -1,5 +1,6 @@
 //! Groups: what the modules that manage them share.
 
+use ansible::Failure;
 use pve::access::groups::{self, Group};
 use pve::{Call, path};
 
@@ -27,4 +28,15 @@ pub(super) fn fields(group: &Group) -> Fields {
 /// As [`fields`], of the one of this id among several.
 pub(super) fn fields_of(groups: &[Group], id: &str) -> Option<Fields> {
     groups.iter().find(|group| group.groupid == id).map(fields)
+}
+
+/// Refuses what the server does not take as the id of a new group.
+pub(super) fn check_id(id: &str) -> Result<(), Failure> {
+    let fits = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
+    if !id.is_empty() && id.chars().all(fits) {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "`{id}` cannot be a group's id: letters, digits, `.`, `_` and `-` make one"
+    )))
 }

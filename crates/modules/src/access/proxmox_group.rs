@@ -6,7 +6,7 @@ use pve::apply::Applied;
 use pve::{Cluster, Plan, Planned};
 use serde_json::{Map, json};
 
-use super::group::{GROUP, fields_of};
+use super::group::{GROUP, check_id, fields_of};
 use crate::connection::{Connection, DropIn};
 use crate::fault;
 use crate::job::{Job, Report, Task};
@@ -45,7 +45,7 @@ impl Job for ProxmoxGroup {
         let groups = cluster
             .groups()
             .map_err(|error| fault::unable("read the groups", &error))?;
-        let change = change(task.args, &groups);
+        let change = change(task.args, &groups)?;
         let fate = change.fate;
         Ok(Planned::Ready(change.plan(), fate))
     }
@@ -73,13 +73,17 @@ impl Job for ProxmoxGroup {
     }
 }
 
-fn change(args: &GroupArgs, groups: &[Group]) -> Change {
+fn change(args: &GroupArgs, groups: &[Group]) -> Result<Change, Failure> {
     let wanted = stated([("comment", args.comment.as_deref().map(Field::from))]);
-    GROUP.change(
+    let change = GROUP.change(
         &args.groupid,
         fields_of(groups, &args.groupid).as_ref(),
         &args.state.wish(wanted),
-    )
+    );
+    if change.fate == Fate::Created {
+        check_id(&args.groupid)?;
+    }
+    Ok(change)
 }
 
 #[cfg(test)]
@@ -143,11 +147,24 @@ mod tests {
             ),
         ];
         for (given, fate, call) in cases {
-            let change = change(&args(given.clone()), &groups);
+            let change = change(&args(given.clone()), &groups).unwrap();
             assert_eq!(change.fate, fate, "{given}");
             let plan = change.plan();
             assert_eq!(plan.calls().join("; "), call, "{given}");
             assert_eq!(plan.before != plan.after, plan.changes(), "{given}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_a_group_is_not_sent() {
+        for groupid in ["o p s", "ops/web", ""] {
+            let failure = change(&args(json!({"groupid": groupid})), &[]).unwrap_err();
+            assert_eq!(
+                failure.msg,
+                format!(
+                    "`{groupid}` cannot be a group's id: letters, digits, `.`, `_` and `-` make one"
+                )
+            );
         }
     }
 }
