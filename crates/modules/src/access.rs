@@ -1,9 +1,13 @@
-//! `/access`: users, tokens, roles.
+//! `/access`: users, tokens, roles and what they are given.
 
+mod acl;
 pub(crate) mod group;
 pub mod proxmox_domain_info;
 pub mod proxmox_group;
 pub mod proxmox_group_info;
 pub mod proxmox_role;
+pub mod pveum_acl;
 pub mod pveum_role;
+pub mod pveum_token;
 pub(crate) mod role;
+mod token;

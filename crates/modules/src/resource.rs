@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ansible::{Choice, Failure};
 use pve::plan::{Lost, Probe, Verdict};
+use pve::wire::lists::joined;
 use pve::{Call, Cluster, Param, Plan, Step, Track, Verb};
 use serde_json::{Map, Value, json};
 
@@ -109,15 +110,6 @@ pub fn stated<const N: usize>(fields: [(&'static str, Option<Field>); N]) -> Fie
         .collect()
 }
 
-/// Names as the API takes a list of them.
-pub fn joined<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
-    names
-        .into_iter()
-        .map(String::as_str)
-        .collect::<Vec<_>>()
-        .join(",")
-}
-
 /// A kind of small object, and how the API speaks of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Resource {
@@ -199,8 +191,10 @@ pub enum Fate {
 pub struct Change {
     /// What becomes of it.
     pub fate: Fate,
-    /// The fields that are written.
+    /// The fields that are wanted otherwise than they are.
     pub differs: Vec<&'static str>,
+    /// The fields that are stated.
+    pub stated: Fields,
     /// The object as it is; null where there is none.
     pub before: Value,
     /// The object as it will be.
@@ -254,9 +248,14 @@ impl Resource {
             }
         };
         let step = self.step(id, fate, &differs, wish);
+        let stated = match wish {
+            Wish::Absent => Fields::new(),
+            Wish::Present(stated) => stated.clone(),
+        };
         Change {
             fate,
             differs,
+            stated,
             before: self.shown(id, have),
             after: self.shown(id, after.as_ref()),
             step: step.map(|step| {
@@ -371,7 +370,7 @@ impl Change {
 }
 
 /// In a diff nothing is an empty object.
-fn or_empty(value: Value) -> Value {
+pub fn or_empty(value: Value) -> Value {
     if value.is_null() { json!({}) } else { value }
 }
 

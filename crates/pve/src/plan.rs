@@ -95,6 +95,9 @@ pub struct Track {
     pub allocates: Option<Allocation>,
     /// How long the whole track may take; [`LIMIT`] where nothing is stated.
     pub limit: Option<Duration>,
+    /// Whether an interruption finds no place in it once it has begun: for steps that would leave
+    /// less than there was before.
+    pub whole: bool,
 }
 
 impl Track {

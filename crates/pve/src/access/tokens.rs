@@ -1,7 +1,15 @@
 //! `/access/users/{userid}/token`: API tokens.
 
-use serde::Deserialize;
+use std::collections::BTreeMap;
 
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::call::{Call, Path};
+use crate::client::decode;
+use crate::cluster::Cluster;
+use crate::error::Error;
+use crate::path;
 use crate::wire::tolerant;
 
 /// An API token, as far as the server tells: its secret is never told again.
@@ -34,4 +42,47 @@ impl Default for Token {
 pub fn split(full: &str) -> Option<(&str, &str)> {
     full.split_once('!')
         .filter(|(user, name)| !user.is_empty() && !name.is_empty())
+}
+
+/// Where the token `user@realm!name` is; `None` where the text names none.
+pub fn path_of(full: &str) -> Option<Path> {
+    let (user, name) = split(full)?;
+    Some(path!("access", "users", user, "token", name))
+}
+
+/// The question for the tokens of a user: the user itself may ask it, too.
+pub fn of(userid: &str) -> Call {
+    Call::get(path!("access", "users", userid, "token"))
+}
+
+#[derive(Deserialize)]
+struct Row {
+    tokenid: String,
+    #[serde(flatten)]
+    token: Token,
+}
+
+/// Tokens by name, out of a list.
+pub fn read(answer: &Value) -> Result<BTreeMap<String, Token>, serde_json::Error> {
+    let rows = Vec::<Row>::deserialize(answer)?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.tokenid, row.token))
+        .collect())
+}
+
+impl Cluster {
+    /// The tokens of a user by name, if there is such a user.
+    pub fn tokens(&self, userid: &str) -> Result<Option<BTreeMap<String, Token>>, Error> {
+        let call = of(userid);
+        match self.get(&call) {
+            Ok(answer) => {
+                let rows: Vec<Row> = decode(&call, &answer)?;
+                let tokens = rows.into_iter().map(|row| (row.tokenid, row.token));
+                Ok(Some(tokens.collect()))
+            }
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
 }

@@ -70,22 +70,10 @@ fn groups<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeSet<String>, D::Err
 }
 
 fn tokens<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, Token>, D::Error> {
-    #[derive(Deserialize)]
-    struct Row {
-        tokenid: String,
-        #[serde(flatten)]
-        token: Token,
-    }
     let read = serde::de::Error::custom::<serde_json::Error>;
     match Value::deserialize(from)? {
         Value::Null => Ok(BTreeMap::new()),
-        rows @ Value::Array(_) => {
-            let rows: Vec<Row> = serde_json::from_value(rows).map_err(read)?;
-            Ok(rows
-                .into_iter()
-                .map(|row| (row.tokenid, row.token))
-                .collect())
-        }
+        rows @ Value::Array(_) => super::tokens::read(&rows).map_err(read),
         object => serde_json::from_value(object).map_err(read),
     }
 }

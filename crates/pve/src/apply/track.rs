@@ -44,11 +44,14 @@ pub(super) fn run<'a>(
         answer_lost: false,
     };
     let began = Instant::now();
-    let mut patience = Patience::new(
-        "it",
-        Some(track.limit.unwrap_or(LIMIT)),
-        run.control.interrupted,
-    );
+    let never = AtomicBool::new(false);
+    let interrupted = if track.whole {
+        &never
+    } else {
+        run.control.interrupted
+    };
+    let limit = Some(track.limit.unwrap_or(LIMIT));
+    let mut patience = Patience::new("it", limit, interrupted);
     let trouble = state
         .first_vmid(&patience)
         .map_err(|error| state.trouble("allocate a VMID for", error))

@@ -16,10 +16,18 @@ struct Row {
 impl Cluster {
     /// Major and minor version of Proxmox VE on a node: `(9, 2)`.
     pub fn node_version(&self, node: &str) -> Result<(u32, u32), Error> {
-        let call = Call::get(path!("nodes", node, "version"));
-        let row: Row = self.get_as(&call)?;
+        self.version_told_by(&Call::get(path!("nodes", node, "version")))
+    }
+
+    /// Major and minor version of Proxmox VE on the node that answers us.
+    pub fn version(&self) -> Result<(u32, u32), Error> {
+        self.version_told_by(&Call::get(path!("version")))
+    }
+
+    fn version_told_by(&self, call: &Call) -> Result<(u32, u32), Error> {
+        let row: Row = self.get_as(call)?;
         parse(&row.version).ok_or_else(|| Error::Unexpected {
-            request: Request::from(&call),
+            request: Request::from(call),
             what: format!("`{}` is no version", row.version),
         })
     }

@@ -18,6 +18,15 @@ pub fn spaced<T: AsRef<str>>(items: &[T]) -> String {
         .join(" ")
 }
 
+/// Names as the API takes a list of them: commas between.
+pub fn joined<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
+    names
+        .into_iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join(",")
+}
+
 #[cfg(test)]
 mod tests {
     use super::{spaced, split};

@@ -371,3 +371,32 @@ fn a_server_that_falls_silent_is_told_once_and_the_deadline_says_why() {
         )
     );
 }
+
+#[test]
+fn an_interruption_finds_no_place_in_a_track_that_is_whole() {
+    for whole in [true, false] {
+        let interrupted = Arc::new(AtomicBool::new(false));
+        let signal = Arc::clone(&interrupted);
+        let canned = Canned::new().answering(move |call| {
+            signal.store(true, Ordering::SeqCst);
+            (call.verb == Verb::Delete).then_some(Ok(Value::Null))
+        });
+        let asked = canned.asked();
+        let of_token = path!("access", "users", "a@pve", "token", "t1");
+        let steps = vec![
+            Step::call("remove", "removed", Call::delete(of_token.clone())),
+            Step::call("create", "created", Call::post(of_token)),
+        ];
+        let mut track = Track::new("token", "a@pve!t1", steps);
+        track.whole = whole;
+        apply(
+            &Client::new(canned),
+            &one(track),
+            &Control {
+                interrupted: &interrupted,
+                watch: &|_| {},
+            },
+        );
+        assert_eq!(asked.lock().unwrap().len(), if whole { 2 } else { 1 });
+    }
+}

@@ -1,0 +1,324 @@
+//! The access control list: what the modules that manage it share.
+//!
+//! A wish names a path, roles and subjects; all wishes of a task are compared
+//! with the whole list at once, and what differs is written in the fewest
+//! requests.
+
+mod own;
+mod unseen;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ansible::{Args, Failure};
+use pve::access::acl::{Acl, Grant, Subject, SubjectKind, Write, writes};
+use pve::access::{acl_path, tokens};
+use pve::{Applied, Cluster, Plan, Step, Track};
+use serde_json::{Map, Value, json};
+
+use super::role::USER_CFG;
+use crate::fault;
+use crate::resource::State;
+
+/// What a track changes.
+const THING: &str = "ACL path";
+
+/// The options that say what a path's entries shall be.
+#[derive(Args, Clone, Debug)]
+pub struct AclArgs {
+    /// The path: `/`, `/vms`, `/vms/100`, `/storage/local`, `/sdn/zones/localnetwork/vmbr0/20`, `/pool/web`,
+    /// `/nodes/pve1`, `/access/groups/ops`, `/mapping/pci/gpu`.
+    #[arg(required)]
+    pub path: String,
+    /// The roles that are given, each of them to each of O(users), O(groups) and O(tokens). With
+    /// O(state=absent) those that are taken away; any role where none are stated.
+    #[arg(aliases = ["role", "roleid"])]
+    pub roles: Option<Vec<String>>,
+    /// The users, `name@realm`.
+    pub users: Option<Vec<String>>,
+    /// The groups.
+    pub groups: Option<Vec<String>>,
+    /// The API tokens, `name@realm!token`.
+    #[arg(no_log = false)]
+    pub tokens: Option<Vec<String>>,
+    /// Whether the roles hold below the path too. An existing entry is changed to what is stated here.
+    #[arg(default = true)]
+    pub propagate: bool,
+    /// Whether the entries are there. With `absent` and neither roles nor users, groups or tokens, all
+    /// entries of the path are taken away.
+    #[arg(default = "present")]
+    pub state: State,
+    /// Whether these are the only entries of the path. What is there beside them is taken away after they
+    /// are there; the caller's own last right on the path is not.
+    #[arg(default = false)]
+    pub exclusive: bool,
+}
+
+/// A wish whose names are checked.
+#[derive(Clone, Debug)]
+pub(super) struct Wish {
+    path: String,
+    roles: BTreeSet<String>,
+    subjects: BTreeSet<Subject>,
+    propagate: bool,
+    state: State,
+    exclusive: bool,
+}
+
+impl Wish {
+    /// The wish of these options.
+    pub(super) fn new(args: &AclArgs) -> Result<Self, Failure> {
+        let path = acl_path::normal(&args.path).map_err(|error| Failure::new(error.to_string()))?;
+        let wish = Self {
+            roles: names(args.roles.as_deref()).collect(),
+            subjects: subjects(args)?,
+            propagate: args.propagate,
+            state: args.state,
+            exclusive: args.exclusive,
+            path,
+        };
+        let says = |what: &str| Err(Failure::new(format!("{what} on `{}`", wish.path)));
+        match wish.state {
+            State::Absent if wish.exclusive => {
+                says("exclusive says which entries there are, so it cannot go with state absent:")
+            }
+            State::Present if wish.roles.is_empty() != wish.subjects.is_empty() => {
+                says("an entry needs a role and a user, a group or a token: one of them is missing")
+            }
+            State::Present if wish.roles.is_empty() && !wish.exclusive => {
+                says("state the roles, and the users, groups or tokens that are given them")
+            }
+            _ => Ok(wish),
+        }
+    }
+
+    /// What one path's entries are called that this wish names.
+    fn grants(&self) -> impl Iterator<Item = Grant> {
+        self.subjects.iter().flat_map(|subject| {
+            self.roles.iter().map(|role| Grant {
+                path: self.path.clone(),
+                subject: subject.clone(),
+                role: role.clone(),
+            })
+        })
+    }
+
+    /// Whether this wish takes that entry away.
+    fn takes(&self, grant: &Grant) -> bool {
+        grant.path == self.path
+            && (self.roles.is_empty() || self.roles.contains(&grant.role))
+            && (self.subjects.is_empty() || self.subjects.contains(&grant.subject))
+    }
+}
+
+fn names(stated: Option<&[String]>) -> impl Iterator<Item = String> {
+    stated
+        .unwrap_or_default()
+        .iter()
+        .flat_map(|text| pve::wire::lists::split(text))
+        .map(str::to_owned)
+}
+
+fn subjects(args: &AclArgs) -> Result<BTreeSet<Subject>, Failure> {
+    let kinds = [
+        (SubjectKind::User, &args.users),
+        (SubjectKind::Group, &args.groups),
+        (SubjectKind::Token, &args.tokens),
+    ];
+    let mut subjects = BTreeSet::new();
+    for (kind, stated) in kinds {
+        for id in names(stated.as_deref()) {
+            let wrong = match kind {
+                SubjectKind::User if id.contains('!') => Some("is a token: it belongs to tokens"),
+                SubjectKind::User if !id.contains('@') => Some("has no realm: write `user@realm`"),
+                SubjectKind::Token if tokens::split(&id).is_none() => {
+                    Some("is no full name of a token: write `user@realm!tokenid`")
+                }
+                _ => None,
+            };
+            if let Some(wrong) = wrong {
+                return Err(Failure::new(format!("`{id}` {wrong}")));
+            }
+            subjects.insert(Subject { kind, id });
+        }
+    }
+    Ok(subjects)
+}
+
+/// What becomes of the access control list.
+#[derive(Debug, Default)]
+pub(super) struct Change {
+    /// One for each path, in the order of the wishes' stages.
+    pub tracks: Vec<Track>,
+    /// The entries of the paths that are spoken of.
+    pub before: Value,
+    /// The same afterwards.
+    pub after: Value,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+    /// The entries as they will be, on the paths that are spoken of.
+    pub acl: Acl,
+    /// Paths on which the caller sees nothing, so that nobody can tell whether a write changes anything.
+    pub unseen: BTreeSet<String>,
+}
+
+/// What makes the list as the wishes want it.
+pub(super) fn change(wishes: &[Wish], cluster: &Cluster) -> Result<Change, Failure> {
+    let have = cluster
+        .acl()
+        .map_err(|error| fault::unable("read the access control list", &error))?;
+    let paths: BTreeSet<&str> = wishes.iter().map(|wish| wish.path.as_str()).collect();
+    let unseen = unseen::paths(cluster, &have, &paths)?;
+    let want = wanted(wishes, &have)?;
+    let writes = writes(&have, &want);
+    own::keep(cluster, &have, &want, &writes)?;
+
+    let mut change = Change {
+        tracks: tracks(&writes),
+        warnings: unseen::warnings(&unseen, wishes),
+        acl: want
+            .into_iter()
+            .filter(|(grant, _)| paths.contains(grant.path.as_str()))
+            .collect(),
+        ..Change::default()
+    };
+    change.before = shown(&have, &paths, &unseen);
+    change.after = shown(&change.acl, &paths, &unseen);
+    change.tracks.extend(blind_removals(wishes, &unseen));
+    change.unseen = unseen;
+    Ok(change)
+}
+
+/// The whole list, for those who must not miss an entry.
+pub(super) fn all(cluster: &Cluster) -> Result<Acl, Failure> {
+    let unable = |error| fault::unable("read the access control list", &error);
+    let sees_all = cluster.client().user() == "root@pam"
+        || cluster
+            .permissions_on("/access")
+            .map_err(unable)?
+            .contains("Sys.Audit");
+    if sees_all {
+        return cluster.acl().map_err(unable);
+    }
+    Err(Failure::new(
+        "the caller does not see all of the access control list: it needs Sys.Audit on /access",
+    ))
+}
+
+/// The list as the wishes want it. Two wishes that contradict each other are
+/// refused: no order of writing would fulfil both.
+fn wanted(wishes: &[Wish], have: &Acl) -> Result<Acl, Failure> {
+    let mut stated: BTreeMap<Grant, bool> = BTreeMap::new();
+    for wish in wishes.iter().filter(|wish| wish.state == State::Present) {
+        for grant in wish.grants() {
+            if stated.insert(grant.clone(), wish.propagate) == Some(!wish.propagate) {
+                return Err(contradiction(&grant, "propagated and not"));
+            }
+        }
+    }
+    let mut want = have.clone();
+    for wish in wishes {
+        match wish.state {
+            State::Present if wish.exclusive => want.retain(|grant, _| grant.path != wish.path),
+            State::Present => {}
+            State::Absent => {
+                if let Some(grant) = stated.keys().find(|grant| wish.takes(grant)) {
+                    return Err(contradiction(grant, "present and absent"));
+                }
+                want.retain(|grant, _| !wish.takes(grant));
+            }
+        }
+    }
+    want.extend(stated);
+    Ok(want)
+}
+
+fn contradiction(grant: &Grant, both: &str) -> Failure {
+    let Grant {
+        path,
+        subject,
+        role,
+    } = grant;
+    Failure::new(format!(
+        "the role `{role}` of {subject} on `{path}` is wanted both {both}"
+    ))
+}
+
+/// A track for each path: what is given there first, what is taken away after it.
+fn tracks(writes: &[Write]) -> Vec<Track> {
+    let mut steps: BTreeMap<&str, Vec<Step>> = BTreeMap::new();
+    for write in writes {
+        steps.entry(&write.path).or_default().push(step(write));
+    }
+    steps
+        .into_iter()
+        .map(|(path, steps)| Track::new(THING, path, steps))
+        .collect()
+}
+
+/// Writing an entry a second time changes nothing, so a lost answer is asked for again.
+fn step(write: &Write) -> Step {
+    let (verb, done) = match write.gives {
+        Some(_) => ("give roles on", "roles given"),
+        None => ("take roles away on", "roles taken away"),
+    };
+    Step::call(verb, done, write.call()).claims(USER_CFG, 1)
+}
+
+/// What cannot be seen can still be taken away where it is named in full.
+fn blind_removals(wishes: &[Wish], unseen: &BTreeSet<String>) -> Vec<Track> {
+    let blind = wishes.iter().filter(|wish| {
+        wish.state == State::Absent
+            && unseen.contains(&wish.path)
+            && !wish.roles.is_empty()
+            && !wish.subjects.is_empty()
+    });
+    let writes = blind.map(|wish| Write {
+        path: wish.path.clone(),
+        roles: wish.roles.clone(),
+        subjects: wish.subjects.clone(),
+        gives: None,
+    });
+    tracks(&writes.collect::<Vec<_>>())
+}
+
+/// The entries of some paths, as a person reads them.
+fn shown(acl: &Acl, paths: &BTreeSet<&str>, unseen: &BTreeSet<String>) -> Value {
+    let mut shown: Map<String, Value> = Map::new();
+    for path in paths.iter().filter(|path| !unseen.contains(**path)) {
+        let of_path = acl.iter().filter(|(grant, _)| grant.path == *path);
+        let lines: Vec<String> = of_path
+            .map(|(grant, propagate)| {
+                let only = if *propagate { "" } else { " (this path only)" };
+                format!("{}: {}{only}", grant.subject, grant.role)
+            })
+            .collect();
+        shown.insert((*path).to_owned(), json!(lines));
+    }
+    Value::Object(shown)
+}
+
+/// The entries as the API tells them.
+pub(super) fn rows<'a>(acl: impl IntoIterator<Item = (&'a Grant, &'a bool)>) -> Value {
+    let rows = acl.into_iter().map(|(grant, propagate)| {
+        json!({
+            "path": grant.path,
+            "type": grant.subject.kind.as_str(),
+            "ugid": grant.subject.id,
+            "roleid": grant.role,
+            "propagate": u8::from(*propagate),
+        })
+    });
+    Value::Array(rows.collect())
+}
+
+/// Whether an entry was written, or would be, of which it can be told that it
+/// was not there before. Tracks of other things count as they do elsewhere.
+pub(super) fn changed(plan: &Plan, applied: Option<&Applied>, unseen: &BTreeSet<String>) -> bool {
+    plan.tracks.iter().enumerate().any(|(index, track)| {
+        let wrote = match applied {
+            Some(applied) => applied.tracks[index].changed(),
+            None => track.changes(),
+        };
+        wrote && !(track.thing == THING && unseen.contains(&track.id))
+    })
+}
