@@ -11,3 +11,6 @@ pub mod pveum_role;
 pub mod pveum_token;
 pub(crate) mod role;
 mod token;
+pub mod pveum_user;
+pub(crate) mod role;
+pub(crate) mod user;

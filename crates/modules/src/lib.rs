@@ -27,4 +27,5 @@ pub const MODULES: &[Module] = &[
     access::pveum_acl::MODULE,
     access::pveum_role::MODULE,
     access::pveum_token::MODULE,
+    access::pveum_user::MODULE,
 ];
