@@ -76,8 +76,8 @@ options:
     type: str
   update_password:
     description:
-      - "When the password is written: with V(on_create) to a new user only; with V(always) also to a user who
-        is there, unless a login shows that it is the user's password already."
+      - "When the password is written: to a new user only, or, with V(always), also to a user who is there and
+        for whom a login shows that it is not the password yet."
     type: str
     default: on_create
     choices:
@@ -115,6 +115,13 @@ EXAMPLES = r"""
     userid: ansible@pam
     comment: Clones and starts VMs
 
+- name: The groups that people are put into
+  ferrox.proxmox.proxmox_group:
+    groupid: "{{ item }}"
+  loop:
+    - operators
+    - auditors
+
 - name: A person of the operators, until the end of 2030
   ferrox.proxmox.pveum_user:
     userid: ada@pve
@@ -124,7 +131,7 @@ EXAMPLES = r"""
     groups:
       - operators
     expire: 1924988400
-    password: "{{ vault_ada_password }}"
+    password: "{{ vault_user_password }}"
 
 - name: The same person also audits
   ferrox.proxmox.pveum_user:
@@ -132,12 +139,10 @@ EXAMPLES = r"""
     groups: auditors
     append: true
 
-- name: The password of the vault is the user's password
+- name: The password of the vault is the user's password; to change it, the caller logs in with a password
   ferrox.proxmox.pveum_user:
-    api_user: root@pam
-    api_password: "{{ vault_root_password }}"
     userid: ada@pve
-    password: "{{ vault_ada_password }}"
+    password: "{{ vault_user_password }}"
     update_password: always
 
 - name: No such user

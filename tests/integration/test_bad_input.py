@@ -32,7 +32,7 @@ def least(spec):
     def options(declared, one_of):
         names = {name for name, option in declared.items() if option.get("required")}
         names |= {group[0] for group in one_of or [] if names.isdisjoint(group)}
-        return {name: value(declared[name]) for name in names}
+        return {name: "x@pve" if name == "userid" else value(declared[name]) for name in names}
 
     def least(module):
         declared = spec(module)

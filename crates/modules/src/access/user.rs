@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use ansible::{Args, Choice, Failure};
 use pve::access::users::{self, User};
+use pve::wire::lists::joined;
 use pve::{Call, Param, Plan, Track, path};
 use secret::Secret;
 use serde::Deserialize;
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 pub(super) use password::{Caller, Password, compare};
 
 use super::role::USER_CFG;
-use crate::resource::{Change, Emptied, Fate, Field, Fields, Resource, Wish, joined, stated};
+use crate::resource::{Change, Emptied, Fate, Field, Fields, Resource, State, Wish, stated};
 
 /// A user.
 pub(super) const USER: Resource = Resource {
@@ -101,15 +102,6 @@ pub enum UpdatePassword {
     Always,
 }
 
-/// Whether a user is there.
-#[derive(Choice, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// The user is.
-    Present,
-    /// The user is not.
-    Absent,
-}
-
 impl UserOptions {
     /// What can be said against them before anything is read.
     pub(super) fn check(&self) -> Result<(), Failure> {
@@ -142,15 +134,12 @@ impl UserOptions {
     }
 
     fn wish(&self, have: Option<&User>) -> Wish {
-        if self.state == State::Absent {
-            return Wish::Absent;
-        }
         let text = |text: &Option<String>| text.clone().map(Field::from);
         let mut groups = self.groups();
         if let (true, Some(groups), Some(have)) = (self.append, &mut groups, have) {
             groups.extend(have.groups.iter().cloned());
         }
-        Wish::Present(stated([
+        self.state.wish(stated([
             ("enable", self.enable.map(Field::from)),
             ("expire", self.expire.map(Field::from)),
             ("firstname", text(&self.firstname)),

@@ -8,8 +8,9 @@ use pve::connection::Credentials;
 use pve::{Call, Cluster, Step, path};
 use secret::Secret;
 
-use super::{ROOT, State, UpdatePassword, UserOptions};
+use super::{ROOT, UpdatePassword, UserOptions};
 use crate::fault;
+use crate::resource::State;
 
 /// What became of comparing the password of a user who is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
