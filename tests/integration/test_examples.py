@@ -31,7 +31,7 @@ def examples(module, port=None):
     for task in tasks:
         for name, arguments in task.items():
             if name.startswith("ferrox.proxmox."):
-                task[name] = {k: port if k == "port" else v for k, v in arguments.items() if k not in CONNECTION}
+                task[name] = {k: port if k == "port" else v for k, v in (arguments or {}).items() if k not in CONNECTION}
     return tasks
 
 
@@ -80,7 +80,7 @@ def test_examples_use_only_what_is_documented(module):
     known = {name for option, entry in options.items() for name in (option, *entry.get("aliases", ()))}
     for task in yaml.safe_load(constants(module)["EXAMPLES"]):
         for arguments in (value for name, value in task.items() if name == f"ferrox.proxmox.{module}"):
-            assert set(arguments) <= known, task["name"]
+            assert set(arguments or ()) <= known, task["name"]
 
 
 @pytest.mark.parametrize("ansible", ANSIBLE)
