@@ -64,12 +64,16 @@ fn every_documentation_has_an_example_and_describes_its_results() {
         let task = format!("ferrox.proxmox.{}:", module.name);
         assert!(examples.contains(&task), "{} has no example", module.name);
         let returns = section(&documentation, "returns");
-        // A sample may have such keys, too: it stands on one line.
-        let keys = |key: &str| {
-            let lines = returns.lines().map(str::trim_start);
-            lines.filter(|line| line.starts_with(key)).count()
-        };
-        let (described, typed) = (keys("description:"), keys("type:"));
+        let lines = || returns.lines().map(str::trim_start);
+        let described = lines()
+            .filter(|line| line.starts_with("description:"))
+            .count();
+        // A result may itself be called `type`, and stand in a sample.
+        let kinds = ["str", "int", "float", "bool", "list", "dict"];
+        let typed = lines()
+            .filter_map(|line| line.strip_prefix("type: "))
+            .filter(|kind| kinds.contains(kind))
+            .count();
         assert!(
             described > 0 && described == typed,
             "{}: {described} {typed}",
