@@ -2,19 +2,14 @@
 """What the lists know: /cluster/resources from the last statistics round, the lists of a node live."""
 
 import asyncio
-import random
 import time
 
 from fakepve import PveError
 
+from .storages import in_any_order
+
 # PVE seconds between two rounds.
 ROUND_SECS = 10
-
-
-def in_any_order(text):
-    """A comma list as a server that keeps it in a hash prints it."""
-    parts = text.split(",")
-    return ",".join(random.sample(parts, len(parts)))
 
 
 class Freshness:
@@ -42,10 +37,6 @@ class Freshness:
             if self.time_scale and self.statistics == "auto":
                 self.take_round()
 
-    def local_node(self):
-        """The node that answers."""
-        return min(self.nodes)
-
     def _is_online(self, node):
         return self.nodes.get(node, {}).get("online", True)
 
@@ -62,8 +53,8 @@ class Freshness:
         return {"status": "unknown"} if guest.lock == "clone" else {"name": guest.name, **report}
 
     def _own_routes_lists(self):
-        return [("GET", "/cluster/resources", self._list_resources), ("GET", "/nodes", self._list_nodes),
-                ("GET", "/nodes/{node}/qemu", self._list_qemu), ("GET", "/version", self._read_version),
+        return [("GET", "/cluster/resources", self._list_resources), ("GET", "/version", self._read_version),
+                ("GET", "/nodes/{node}/qemu", self._list_qemu),
                 ("GET", "/nodes/{node}/version", self._read_version), ("GET", "/nodes/{node}/time", self._read_time),
                 ("GET", "/nodes/{node}/qemu/{vmid}/status/current", self._read_current)]
 
@@ -100,7 +91,7 @@ class Freshness:
             listed += [{"id": f"/pool/{name}", "type": "pool", "pool": name} for name in self.pools
                        if self.allowed(user, f"/pool/{name}", "Pool.Audit")]
         if kind in (None, "node"):
-            listed += [{k: x for k, x in node.items() if k not in ("ssl_fingerprint",)} for node in self._node_list()]
+            listed += self.node_entries(user)
         if kind in (None, "storage"):
             listed += [item for node in self.nodes for name in self.storages
                        if self.allowed(user, f"/storage/{name}", "Datastore.Audit")
@@ -121,7 +112,7 @@ class Freshness:
         """A storage on a node, its sizes where the node tells them."""
         store = self.storages[name]
         item = {"id": f"storage/{node}/{name}", "type": "storage", "node": node, "storage": name, "status": "unknown",
-                "shared": 1 if store.get("shared") else 0, "content": in_any_order(store.get("content", "")),
+                "shared": int(self.is_shared(name)), "content": in_any_order(store.get("content", "")),
                 "plugintype": store.get("type", "dir")}
         if self._is_online(node) and store.get("active", 1):
             total, used, _ = self._space(store)
@@ -130,16 +121,7 @@ class Freshness:
 
     def _status_item(self, name, node, formats=False):
         item = super()._status_item(name, node, formats)
-        return {**item, "content": in_any_order(item["content"])}
-
-    def _node_list(self):
-        return [{"node": name, "id": f"node/{name}", "type": "node", "level": "",
-                 "status": "online" if state.get("online", True) else "offline",
-                 "ssl_fingerprint": "AA:" * 31 + "AA", **self._node_stats(state.get("online", True))}
-                for name, state in self.nodes.items()]
-
-    async def _list_nodes(self, v, user):
-        return self._node_list()
+        return {**item, "content": in_any_order(item["content"]), "shared": int(self.is_shared(name))}
 
     # ------------------------------------------------------------------------------ live lists
 

@@ -77,7 +77,8 @@ class Login:
             if str(v["otp"]) != str(self.accounts[user]["totp"]):
                 raise self._wrong_login()
         ticket, csrf = self.issue_ticket(user)
-        name = {"clustername": self.cluster_name} if self.allowed(user, "/", "Sys.Audit") else {}
+        named = self.cluster_name and self.allowed(user, "/", "Sys.Audit")
+        name = {"clustername": self.cluster_name} if named else {}
         return {"ticket": ticket, "CSRFPreventionToken": csrf, "username": user, **name,
                 "cap": {area: dict.fromkeys(self.privileges_on(user, path), 1) for area, path in
                         (("vms", "/vms"), ("nodes", "/nodes"), ("storage", "/storage"), ("access", "/access"),

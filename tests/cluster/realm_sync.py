@@ -24,9 +24,9 @@ class RealmSync:
         name = v["realm"]
         if name not in self.realms:
             raise param_error(realm="Realm does not exist.")
-        kind = self.realms[name]["type"]
-        if kind not in ("ldap", "ad"):
-            raise die(f"Cannot sync realm type '{kind}'! Only LDAP/AD realms can be synced.")
+        realm_type = self.realms[name]["type"]
+        if realm_type not in ("ldap", "ad"):
+            raise die(f"Cannot sync realm type '{realm_type}'! Only LDAP/AD realms can be synced.")
         options = self._sync_options(v, name)
         if options.get("scope") is None:
             raise param_error(scope="Not passed as parameter and not defined in realm default sync options.")
@@ -35,8 +35,8 @@ class RealmSync:
 
         async def work():
             return self._sync(name, options, dry)
-        return await self.task(self.local_node(), "auth-realm-sync-test" if dry else "auth-realm-sync", name, user, work,
-                               lock=False, log=log)
+        kind = "auth-realm-sync-test" if dry else "auth-realm-sync"
+        return await self.task(self.local_node(), kind, name, user, work, lock=False, log=log)
 
     def _sync_options(self, v, name):
         """What is asked for, before what the realm has as its own, before the defaults of the API."""

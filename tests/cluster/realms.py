@@ -9,8 +9,9 @@ BUILT_IN = {"pam": {"type": "pam", "comment": "Linux PAM standard authentication
             "pve": {"type": "pve", "comment": "Proxmox VE authentication server"}}
 # What a realm of a type may hold; "!" is required.
 _OWN = "default comment tfa"
-_DIRECTORY = (_OWN + " server2 port secure sslversion verify capath cert certkey bind_dn filter sync_attributes user_classes "
-              "group_dn group_name_attr group_filter group_classes sync-defaults-options mode case-sensitive ")
+_DIRECTORY = (_OWN + " server2 port secure sslversion verify capath cert certkey bind_dn filter sync_attributes "
+              "user_classes group_dn group_name_attr group_filter group_classes sync-defaults-options mode "
+              "case-sensitive ")
 OPTIONS = {"pam": _OWN, "pve": _OWN, "ldap": _DIRECTORY + "server1! base_dn! user_attr!",
            "ad": _DIRECTORY + "server1! domain! base_dn user_attr",
            "openid": "issuer-url! client-id! client-key autocreate username-claim groups-claim groups-autocreate "
@@ -52,7 +53,7 @@ class Realms:
         self.realms = {name: dict(realm) for name, realm in BUILT_IN.items()}
         # realm -> the password it binds with
         self.realm_passwords = {}
-        # host name of an LDAP server -> {"users": [...], "groups": [...], "password"}
+        # host name of an LDAP server -> {"users": [...], "groups": [...], "password", "error"}
         self.directories = {}
 
     def _own_routes_realms(self):
@@ -210,6 +211,8 @@ class Realms:
         found = next((self.directories[host] for host in servers if self.directories.get(host) is not None), None)
         if found is None:
             raise TaskError(UNREACHABLE)
+        if found.get("error"):
+            raise TaskError(found["error"])
         if settings.get("bind_dn"):
             password = password or self.realm_passwords.get(name)
             if password is None:
@@ -229,10 +232,10 @@ class Realms:
             settings = dict(settings)
             if "password" in settings:
                 self.realm_passwords[name] = settings.pop("password")
-            directory = {"directory": settings.pop("directory")} if "directory" in settings else {}
-            self.realms[name] = {**self.realms.get(name, {}), **settings}
-            if directory:
-                self.directories[self.realms[name].setdefault("server1", f"{name}.example.org")] = directory["directory"]
+            directory = settings.pop("directory", None)
+            realm = self.realms[name] = {**self.realms.get(name, {}), **settings}
+            if directory is not None:
+                self.directories[realm.setdefault("server1", f"{name}.example.org")] = directory
 
     def shown_realms(self):
         """The realms in the form of the state."""

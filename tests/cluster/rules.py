@@ -50,7 +50,8 @@ class Rules:
                 # The handler answers for a path that is none.
                 return True
             wanted = self.may_grant_with(path)
-            return any(self.allowed(user, path, p) for p in wanted) or self._refuse(quiet, f"{path}, {'|'.join(wanted)}")
+            held = any(self.allowed(user, path, p) for p in wanted)
+            return held or self._refuse(quiet, f"{path}, {'|'.join(wanted)}")
         if kind == "userid-param":
             return self._rule_on_user_id(user, rule[1], values, quiet)
         return self._rule_on_groups(user, rule, values, quiet)

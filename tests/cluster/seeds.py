@@ -16,12 +16,21 @@ PROVISIONER = ("VM.Allocate VM.Clone VM.Config.Cloudinit VM.Config.CPU VM.Config
 def storages():
     return {
         "local": {"type": "dir", "path": "/var/lib/vz", "content": "iso,vztmpl,backup,snippets,import",
-                  "total": 100 * GIB},
+                  "total": 100 * GIB,
+                  "volumes": {"iso/debian-13.1.0-amd64-netinst.iso": {"content": "iso", "format": "iso",
+                                                                      "size": 783 << 20, "ctime": 1790000000},
+                              "vztmpl/debian-13-standard_13.1-1_amd64.tar.zst": {
+                                  "content": "vztmpl", "format": "tzst", "size": 125 << 20, "ctime": 1790000000}}},
         "local-lvm": {"type": "lvmthin", "content": "images,rootdir", "vgname": "pve", "thinpool": "data",
                       "total": 4000 * GIB},
         "ceph": {"type": "rbd", "content": "images,rootdir", "shared": 1, "pool": "rbd", "total": 20000 * GIB},
         "nfs": {"type": "nfs", "content": "images,iso,vztmpl,backup,snippets", "shared": 1, "server": "192.0.2.5",
-                "export": "/export/pve", "path": "/mnt/pve/nfs", "total": 8000 * GIB},
+                "export": "/export/pve", "path": "/mnt/pve/nfs", "total": 8000 * GIB,
+                "volumes": {"backup/vzdump-qemu-101-2026_10_31-02_00_00.vma.zst": {
+                                "content": "backup", "size": GIB, "ctime": 1793412000, "notes": "web-old-1",
+                                "protected": 1},
+                            "backup/vzdump-lxc-200-2026_10_31-02_10_00.tar.zst": {
+                                "content": "backup", "size": 200 << 20, "ctime": 1793412600}}},
     }
 
 

@@ -15,6 +15,7 @@ from .freshness import Freshness
 from .groups import Groups
 from .guests import Lookup
 from .login import Login
+from .nodes import Nodes
 from .permissions import Permissions
 from .pools import Pools
 from .qemu_clone import QemuClone
@@ -24,6 +25,8 @@ from .realm_sync import RealmSync
 from .realms import Realms
 from .rules import Rules
 from .state import State
+from .storages import Storages
+from .task_list import TaskList
 from .tasks import Tasks
 from .users import Users
 from .wire import Wire
@@ -37,8 +40,8 @@ SINCE = {("PUT", TOKEN): {"regenerate": (9, 1), "delete": (9, 0)},
 UNKNOWN = "property is not defined in schema and the schema does not allow additional properties"
 
 
-class Cluster(Wire, Access, Users, Groups, Realms, RealmSync, Login, Rules, Permissions, Pools, QemuClone, QemuConfig,
-              QemuPower, CloudInit, Agent, Freshness, Lookup, Tasks, State, FakePve):
+class Cluster(Wire, Access, Users, Groups, Realms, RealmSync, Login, Rules, Permissions, Pools, Nodes, Storages,
+              QemuClone, QemuConfig, QemuPower, CloudInit, Agent, Freshness, Lookup, TaskList, Tasks, State, FakePve):
     """One fake cluster; `seed` is the state it starts from and returns to."""
 
     def __init__(self, seed, host="127.0.0.1", port=0, time_scale=0.0, major=None, version=None):

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The cluster's state as data: seeds and patches go in, GET /state comes out, in one form.
 
-Keys: nodes {name: {online}}, quorate, storages {name: options}, pools {name: {comment, guests, storages}},
+Keys: nodes {name: {online, network: [interface]}}, cluster (its name; null: the server stands alone), quorate,
+storages {name: {option, volumes: {name: {content, format, size, vmid, ctime, notes, protected, node}}}},
+pools {name: {comment, guests, storages}}, tasks [{node, type, id, user, starttime, endtime, status, log}],
 guests [{vmid, kind, name, node, status, template, lock, ha, pool, config, …}], roles {name: [privileges]},
 users {id: {password, enable, expire, firstname, lastname, email, comment, keys, totp, tokens: {id: {secret, privsep,
 expire, comment}}}}, groups {name: {users, comment}}, acl [{path, type, ugid, roleid, propagate, absent}],
 realms {name: {type, …, password, directory}}, directories {host: {users: [name | {name, password, …}], groups: [{name,
-members}], password}}, secs {clone, resize, agent, refusal, ha, shutdown_timeout, lock_wait}, statistics ("auto" | "manual"),
-stale {vmid: {field: value}}, clock_skew (real seconds).
+members}], password, error}}, secs {clone, resize, agent, refusal, ha, shutdown_timeout, lock_wait},
+statistics ("auto" | "manual"), stale {vmid: {field: value}}, clock_skew (real seconds).
 """
 
 import time
@@ -52,12 +54,13 @@ class State:
         self.clock_skew = data.get("clock_skew", self.clock_skew)
         for name, secs in data.get("secs", {}).items():
             setattr(self, SECS[name], secs)
-        for name, options in data.get("storages", {}).items():
-            self.storages.setdefault(name, {"active": 1, "files": set()}).update(options)
+        self.cluster_name = data.get("cluster", self.cluster_name)
+        self.apply_storages(data.get("storages", {}))
         for entry in data.get("guests", ()):
             self._apply_guest(entry)
         self.apply_pools(data.get("pools", {}))
         self._apply_access(data)
+        self.apply_tasks(data.get("tasks", ()))
         self.take_round()
         self.stale = {int(vmid): fields for vmid, fields in data.get("stale", {}).items()}
 
@@ -152,10 +155,9 @@ class State:
     def state(self):
         """The whole state; secrets are shown, as this is the test's own view."""
         return {
-            "major": self.major, "nodes": self.nodes, "quorate": self.quorate, "statistics": self.statistics,
-            "time_scale": self.time_scale,
-            "storages": {name: {**{k: x for k, x in store.items() if k not in ("files", "volumes")},
-                                "volumes": sorted(store.get("volumes", ()))} for name, store in self.storages.items()},
+            "major": self.major, "version": self.version, "nodes": self.nodes, "quorate": self.quorate,
+            "statistics": self.statistics, "time_scale": self.time_scale,
+            "cluster": self.cluster_name, "storages": self.shown_storages(),
             "pools": self.shown_pools(),
             "guests": [self._guest_state(guest) for guest in (*self.vms, *self.cts)],
             "roles": {name: sorted(privs) for name, privs in self.roles.items() if name not in self.special_roles},

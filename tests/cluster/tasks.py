@@ -7,7 +7,7 @@ import time
 
 from fakepve import PveError, TaskError
 from fakepve.model import lock_timeout
-from fakepve.routing import param_error, split_list
+from fakepve.routing import param_error
 
 from .answers import Total
 
@@ -124,31 +124,7 @@ class Tasks:
     def _own_routes_tasks(self):
         one = "/nodes/{node}/tasks/{upid}"
         return [("GET", one + "/status", self._read_task_status), ("GET", one + "/log", self._read_task_log),
-                ("DELETE", one, self._abort_task), ("GET", "/nodes/{node}/tasks", self._list_node_tasks),
-                ("GET", "/cluster/tasks", self._list_cluster_tasks)]
-
-    def _listed_tasks(self, user, node=None):
-        """The tasks a caller sees, newest first: his own, or all with Sys.Audit on the node."""
-        return [t for t in reversed(self.tasklog) if node in (None, t["node"])
-                and (self._task_owner(user, t) or self.allowed(user, "/nodes/" + t["node"], "Sys.Audit"))]
-
-    async def _list_node_tasks(self, v, user):
-        source, types = v.get("source") or "archive", split_list(v.get("typefilter"))
-        listed = []
-        for task in self._listed_tasks(user, v["node"]):
-            running = task["status"] == "running"
-            if (source == "active" and not running) or (source == "archive" and running):
-                continue
-            failed = not running and task["exitstatus"] != "OK"
-            if (v.get("vmid") is not None and task["id"] != str(v["vmid"])) or (v.get("errors") and not failed) \
-                    or (types and task["type"] not in types) or (v.get("since") or 0) > task["starttime"]:
-                continue
-            listed.append({**self._task_view(task, True), **({"status": "RUNNING"} if running else {})})
-        start = v.get("start") or 0
-        return Total(listed[start:start + (v.get("limit") or 50)], len(listed))
-
-    async def _list_cluster_tasks(self, v, user):
-        return [self._task_view(task, True) for task in self._listed_tasks(user)[:50]]
+                ("DELETE", one, self._abort_task)]
 
     def _visible_task(self, v, user, privilege="Sys.Audit"):
         parts = v["upid"].split(":")

@@ -236,6 +236,19 @@ def test_reset_forgets_everything_and_takes_another_seed(ask, fake):
     fake.reset(seed="demo")
 
 
+def test_a_state_that_was_told_is_a_seed(ask, fake):
+    ask("POST", CLONE, newid=300, name="web-1", pool="lab")
+    ask("POST", "/access/groups", groupid="ops")
+    before = fake.state()
+    # The volumes of no guest are told by their names alone.
+    forgotten = {"storages", "time_scale"}
+    fake.reset(seed=before)
+    after = fake.state()
+    fake.reset(seed="demo")
+    assert {k: v for k, v in after.items() if k not in forgotten} == {
+        k: v for k, v in before.items() if k not in forgotten}
+
+
 def test_a_patch_changes_adds_and_removes(ask, fake):
     fake.patch(guests=[{"vmid": 100, "config": {"tags": "x", "onboot": None}, "status": "stopped"},
                        {"vmid": 400, "name": "new", "node": "pve3", "pool": "web"}, {"vmid": 105, "absent": True}],

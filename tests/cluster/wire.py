@@ -96,7 +96,7 @@ class Wire:
         """fakepve's handlers that want the request itself."""
         node, qemu = "/nodes/{node}", "/nodes/{node}/qemu/{vmid}"
         return {("POST", "/access/ticket"): self._ticket,
-                ("GET", "/cluster/status"): self._cluster_status, ("GET", "/cluster/ceph/status"): self._ceph_status,
+                ("GET", "/cluster/ceph/status"): self._ceph_status,
                 ("POST", node + "/storage/{storage}/download-url"): self._download_url,
                 ("POST", node + "/storage/{storage}/upload"): self._upload,
                 ("POST", qemu + "/monitor"): self._monitor, ("POST", qemu + "/termproxy"): self._termproxy,
