@@ -77,10 +77,10 @@ options:
 extends_documentation_fragment:
   - ferrox.proxmox.connection
 notes:
-  - Writing needs the privilege Permissions.Modify on the path. Whoever holds VM.Allocate on C(/vms), Datastore.Allocate
-    on C(/storage) or Pool.Allocate on C(/pool) may give roles there whose privileges they hold themselves.
-  - Without the privilege Sys.Audit on C(/access) the server shows a caller only entries on paths where it has
-    Permissions.Modify. What cannot be seen is written all the same, and reported as unchanged, with a warning.
+  - Writing needs the privilege Permissions.Modify on the path. On one VM VM.Allocate, on one storage Datastore.Allocate
+    and on one pool Pool.Allocate is enough to give roles whose privileges one holds oneself.
+  - Without the privilege Sys.Audit on C(/access) the server shows a caller only the entries that it may change. Where
+    a path has none that can be seen, check mode warns that nothing can be told, rather than tell a change.
   - On one path a user's own entry replaces what its groups are given there, and an entry on a deeper path replaces
     those above it. The role C(NoAccess) takes everything away.
   - A token with privilege separation has the rights that both it and its user have.

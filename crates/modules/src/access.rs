@@ -2,6 +2,7 @@
 
 mod acl;
 pub(crate) mod group;
+pub mod proxmox_access_acl;
 pub mod proxmox_domain_info;
 pub mod proxmox_group;
 pub mod proxmox_group_info;

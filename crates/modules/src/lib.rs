@@ -16,6 +16,7 @@ use ansible::Module;
 
 /// Every module, by name.
 pub const MODULES: &[Module] = &[
+    access::proxmox_access_acl::MODULE,
     guests::proxmox_clone_vms::MODULE,
     cluster::proxmox_connectivity::MODULE,
     access::proxmox_domain_info::MODULE,

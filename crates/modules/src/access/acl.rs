@@ -56,12 +56,34 @@ pub struct AclArgs {
 /// A wish whose names are checked.
 #[derive(Clone, Debug)]
 pub(super) struct Wish {
-    path: String,
-    roles: BTreeSet<String>,
-    subjects: BTreeSet<Subject>,
-    propagate: bool,
-    state: State,
-    exclusive: bool,
+    /// Where.
+    pub path: String,
+    /// Which roles; of entries that go, any where none are named.
+    pub roles: BTreeSet<String>,
+    /// To whom; entries go whoever has them where nobody is named.
+    pub whom: Vec<Whom>,
+    /// Whether the entries hold below the path too; those that go may be one or the other.
+    pub propagate: Option<bool>,
+    /// Whether the entries are there.
+    pub state: State,
+    /// Whether they are the only ones of the path.
+    pub exclusive: bool,
+}
+
+/// Who is meant. For entries that go, a part of it is enough.
+#[derive(Clone, Debug)]
+pub(super) struct Whom {
+    /// Which kind of name it is.
+    pub kind: Option<SubjectKind>,
+    /// The name.
+    pub id: Option<String>,
+}
+
+impl Whom {
+    fn is(&self, subject: &Subject) -> bool {
+        self.kind.is_none_or(|kind| kind == subject.kind)
+            && self.id.as_ref().is_none_or(|id| *id == subject.id)
+    }
 }
 
 impl Wish {
@@ -70,8 +92,8 @@ impl Wish {
         let path = acl_path::normal(&args.path).map_err(|error| Failure::new(error.to_string()))?;
         let wish = Self {
             roles: names(args.roles.as_deref()).collect(),
-            subjects: subjects(args)?,
-            propagate: args.propagate,
+            whom: whom(args)?,
+            propagate: (args.state == State::Present).then_some(args.propagate),
             state: args.state,
             exclusive: args.exclusive,
             path,
@@ -81,7 +103,7 @@ impl Wish {
             State::Absent if wish.exclusive => {
                 says("exclusive says which entries there are, so it cannot go with state absent:")
             }
-            State::Present if wish.roles.is_empty() != wish.subjects.is_empty() => {
+            State::Present if wish.roles.is_empty() != wish.whom.is_empty() => {
                 says("an entry needs a role and a user, a group or a token: one of them is missing")
             }
             State::Present if wish.roles.is_empty() && !wish.exclusive => {
@@ -91,10 +113,10 @@ impl Wish {
         }
     }
 
-    /// What one path's entries are called that this wish names.
+    /// The entries that this wish names in full.
     fn grants(&self) -> impl Iterator<Item = Grant> {
-        self.subjects.iter().flat_map(|subject| {
-            self.roles.iter().map(|role| Grant {
+        self.subjects().into_iter().flat_map(move |subject| {
+            self.roles.iter().map(move |role| Grant {
                 path: self.path.clone(),
                 subject: subject.clone(),
                 role: role.clone(),
@@ -102,11 +124,28 @@ impl Wish {
         })
     }
 
+    /// Those who are named in full.
+    fn subjects(&self) -> BTreeSet<Subject> {
+        let named = self.whom.iter().filter_map(|whom| {
+            Some(Subject {
+                kind: whom.kind?,
+                id: whom.id.clone()?,
+            })
+        });
+        named.collect()
+    }
+
+    /// Whether it names every entry that it means.
+    fn is_full(&self) -> bool {
+        !self.roles.is_empty() && !self.whom.is_empty() && self.subjects().len() == self.whom.len()
+    }
+
     /// Whether this wish takes that entry away.
-    fn takes(&self, grant: &Grant) -> bool {
+    fn takes(&self, grant: &Grant, propagate: bool) -> bool {
         grant.path == self.path
+            && self.propagate.is_none_or(|only| only == propagate)
             && (self.roles.is_empty() || self.roles.contains(&grant.role))
-            && (self.subjects.is_empty() || self.subjects.contains(&grant.subject))
+            && (self.whom.is_empty() || self.whom.iter().any(|whom| whom.is(&grant.subject)))
     }
 }
 
@@ -118,13 +157,13 @@ fn names(stated: Option<&[String]>) -> impl Iterator<Item = String> {
         .map(str::to_owned)
 }
 
-fn subjects(args: &AclArgs) -> Result<BTreeSet<Subject>, Failure> {
+fn whom(args: &AclArgs) -> Result<Vec<Whom>, Failure> {
     let kinds = [
         (SubjectKind::User, &args.users),
         (SubjectKind::Group, &args.groups),
         (SubjectKind::Token, &args.tokens),
     ];
-    let mut subjects = BTreeSet::new();
+    let mut whom = Vec::new();
     for (kind, stated) in kinds {
         for id in names(stated.as_deref()) {
             let wrong = match kind {
@@ -138,14 +177,17 @@ fn subjects(args: &AclArgs) -> Result<BTreeSet<Subject>, Failure> {
             if let Some(wrong) = wrong {
                 return Err(Failure::new(format!("`{id}` {wrong}")));
             }
-            subjects.insert(Subject { kind, id });
+            whom.push(Whom {
+                kind: Some(kind),
+                id: Some(id),
+            });
         }
     }
-    Ok(subjects)
+    Ok(whom)
 }
 
 /// What becomes of the access control list.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Change {
     /// One for each path, in the order of the wishes' stages.
     pub tracks: Vec<Track>,
@@ -155,8 +197,11 @@ pub(super) struct Change {
     pub after: Value,
     /// What the user should know.
     pub warnings: Vec<String>,
-    /// The entries as they will be, on the paths that are spoken of.
-    pub acl: Acl,
+    /// The whole list as it is …
+    pub have: Acl,
+    /// … and as it will be.
+    pub want: Acl,
+    writes: Vec<Write>,
     /// Paths on which the caller sees nothing, so that nobody can tell whether a write changes anything.
     pub unseen: BTreeSet<String>,
 }
@@ -170,22 +215,31 @@ pub(super) fn change(wishes: &[Wish], cluster: &Cluster) -> Result<Change, Failu
     let unseen = unseen::paths(cluster, &have, &paths)?;
     let want = wanted(wishes, &have)?;
     let writes = writes(&have, &want);
-    own::keep(cluster, &have, &want, &writes)?;
-
-    let mut change = Change {
-        tracks: tracks(&writes),
+    let mut tracks = tracks(&writes);
+    tracks.extend(blind_removals(wishes, &unseen));
+    Ok(Change {
+        tracks,
+        before: shown(&have, &paths, &unseen),
+        after: shown(&want, &paths, &unseen),
         warnings: unseen::warnings(&unseen, wishes),
-        acl: want
-            .into_iter()
-            .filter(|(grant, _)| paths.contains(grant.path.as_str()))
-            .collect(),
-        ..Change::default()
-    };
-    change.before = shown(&have, &paths, &unseen);
-    change.after = shown(&change.acl, &paths, &unseen);
-    change.tracks.extend(blind_removals(wishes, &unseen));
-    change.unseen = unseen;
-    Ok(change)
+        have,
+        want,
+        writes,
+        unseen,
+    })
+}
+
+impl Change {
+    /// Refuses a change that would take the caller's own last right on a path.
+    pub(super) fn spares_the_caller(self, cluster: &Cluster) -> Result<Self, Failure> {
+        own::keep(cluster, &self.have, &self.want, &self.writes)?;
+        Ok(self)
+    }
+
+    /// The entries of one path, as they will be.
+    pub(super) fn entries(&self, path: &str) -> Value {
+        rows(self.want.iter().filter(|(grant, _)| grant.path == path))
+    }
 }
 
 /// The whole list, for those who must not miss an entry.
@@ -209,8 +263,9 @@ pub(super) fn all(cluster: &Cluster) -> Result<Acl, Failure> {
 fn wanted(wishes: &[Wish], have: &Acl) -> Result<Acl, Failure> {
     let mut stated: BTreeMap<Grant, bool> = BTreeMap::new();
     for wish in wishes.iter().filter(|wish| wish.state == State::Present) {
+        let propagate = wish.propagate.unwrap_or(true);
         for grant in wish.grants() {
-            if stated.insert(grant.clone(), wish.propagate) == Some(!wish.propagate) {
+            if stated.insert(grant.clone(), propagate) == Some(!propagate) {
                 return Err(contradiction(&grant, "propagated and not"));
             }
         }
@@ -221,10 +276,11 @@ fn wanted(wishes: &[Wish], have: &Acl) -> Result<Acl, Failure> {
             State::Present if wish.exclusive => want.retain(|grant, _| grant.path != wish.path),
             State::Present => {}
             State::Absent => {
-                if let Some(grant) = stated.keys().find(|grant| wish.takes(grant)) {
+                let taken = |(grant, propagate): &(&Grant, &bool)| wish.takes(grant, **propagate);
+                if let Some((grant, _)) = stated.iter().find(taken) {
                     return Err(contradiction(grant, "present and absent"));
                 }
-                want.retain(|grant, _| !wish.takes(grant));
+                want.retain(|grant, propagate| !wish.takes(grant, *propagate));
             }
         }
     }
@@ -267,15 +323,12 @@ fn step(write: &Write) -> Step {
 /// What cannot be seen can still be taken away where it is named in full.
 fn blind_removals(wishes: &[Wish], unseen: &BTreeSet<String>) -> Vec<Track> {
     let blind = wishes.iter().filter(|wish| {
-        wish.state == State::Absent
-            && unseen.contains(&wish.path)
-            && !wish.roles.is_empty()
-            && !wish.subjects.is_empty()
+        wish.state == State::Absent && unseen.contains(&wish.path) && wish.is_full()
     });
     let writes = blind.map(|wish| Write {
         path: wish.path.clone(),
         roles: wish.roles.clone(),
-        subjects: wish.subjects.clone(),
+        subjects: wish.subjects(),
         gives: None,
     });
     tracks(&writes.collect::<Vec<_>>())

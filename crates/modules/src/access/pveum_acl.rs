@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 
 use ansible::{Args, Failure};
-use pve::access::acl::Acl;
 use pve::apply::Applied;
 use pve::{Cluster, Plan, Planned};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::acl::{self, AclArgs, Wish};
 use crate::connection::Connection;
@@ -26,7 +25,7 @@ pub struct PveumAclArgs {
 /// What the report needs.
 #[derive(Debug)]
 pub struct Notes {
-    acl: Acl,
+    entries: Value,
     unseen: BTreeSet<String>,
 }
 
@@ -45,7 +44,9 @@ impl Job for PveumAcl {
 
     fn plan(task: &Task<'_, PveumAclArgs>, cluster: &Cluster) -> Result<Planned<Notes>, Failure> {
         let wish = Wish::new(&task.args.acl)?;
-        let change = acl::change(&[wish], cluster)?;
+        let path = wish.path.clone();
+        let change = acl::change(&[wish], cluster)?.spares_the_caller(cluster)?;
+        let entries = change.entries(&path);
         let plan = Plan {
             tracks: change.tracks,
             before: change.before,
@@ -54,7 +55,7 @@ impl Job for PveumAcl {
             ..Plan::default()
         };
         let notes = Notes {
-            acl: change.acl,
+            entries,
             unseen: change.unseen,
         };
         Ok(Planned::Ready(plan, notes))
@@ -69,13 +70,9 @@ impl Job for PveumAcl {
     ) -> Report {
         let failed =
             applied.is_some_and(|applied| applied.tracks.iter().any(|end| !end.succeeded()));
-        let entries = if failed {
-            Value::Null
-        } else {
-            acl::rows(&notes.acl)
-        };
+        let entries = if failed { Value::Null } else { notes.entries };
         Report {
-            returns: Map::from_iter([("entries".to_owned(), json!(entries))]),
+            returns: Map::from_iter([("entries".to_owned(), entries)]),
             changed: Some(acl::changed(plan, applied, &notes.unseen)),
             ..Report::default()
         }

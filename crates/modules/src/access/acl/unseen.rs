@@ -1,5 +1,5 @@
 //! Entries that the caller cannot see: without Sys.Audit on `/access` the server
-//! leaves out every path on which the caller lacks Permissions.Modify.
+//! leaves out every path whose entries the caller may not change.
 
 use std::collections::BTreeSet;
 
@@ -23,21 +23,34 @@ pub(super) fn paths(
     if cluster.client().user() == "root@pam" || paths.iter().all(|path| seen.contains(path)) {
         return Ok(unseen);
     }
-    let may = |path: &str, privilege: &str| {
+    let holds = |path: &str, any_of: &[&str]| {
         cluster
             .permissions_on(path)
-            .map(|privileges| privileges.contains(privilege))
+            .map(|privileges| any_of.iter().any(|one| privileges.contains(*one)))
             .map_err(|error| fault::unable("read the caller's own rights", &error))
     };
-    if may("/access", "Sys.Audit")? {
+    if holds("/access", &["Sys.Audit"])? {
         return Ok(unseen);
     }
     for path in paths.iter().filter(|path| !seen.contains(**path)) {
-        if !may(path, "Permissions.Modify")? {
+        if !holds(path, changed_with(path))? {
             unseen.insert((*path).to_owned());
         }
     }
     Ok(unseen)
+}
+
+/// The privileges of which one is enough to change the entries of a path.
+///
+/// Source: `PVE::RPCEnvironment::check_perm_modify`.
+fn changed_with(path: &str) -> &'static [&'static str] {
+    let kind = path.trim_start_matches('/').split_once('/');
+    match kind.map(|(kind, _)| kind) {
+        Some("vms") => &["Permissions.Modify", "VM.Allocate"],
+        Some("storage") => &["Permissions.Modify", "Datastore.Allocate"],
+        Some("pool") => &["Permissions.Modify", "Pool.Allocate"],
+        _ => &["Permissions.Modify"],
+    }
 }
 
 /// What is said of paths that cannot be seen.
@@ -45,9 +58,7 @@ pub(super) fn warnings(unseen: &BTreeSet<String>, wishes: &[Wish]) -> Vec<String
     let of_path = |path: &String| {
         let vague = wishes.iter().any(|wish| {
             wish.path == *path
-                && (wish.exclusive
-                    || (wish.state == State::Absent
-                        && (wish.roles.is_empty() || wish.subjects.is_empty())))
+                && (wish.exclusive || (wish.state == State::Absent && !wish.is_full()))
         });
         let rest = if vague {
             "; entries that the task does not name in full stay"
@@ -55,8 +66,9 @@ pub(super) fn warnings(unseen: &BTreeSet<String>, wishes: &[Wish]) -> Vec<String
             ""
         };
         format!(
-            "the caller does not see the entries of `{path}` (Sys.Audit on /access or Permissions.Modify on \
-             {path} is needed): what the task states is written, but whether that changes anything cannot be told{rest}"
+            "the caller sees no entries of `{path}`: it has neither {} there nor Sys.Audit on /access, so whether \
+             anything changes cannot be told{rest}",
+            changed_with(path).join(" nor ")
         )
     };
     unseen.iter().map(of_path).collect()
