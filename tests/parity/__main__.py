@@ -10,7 +10,7 @@ import tempfile
 from dataclasses import astuple, dataclass
 
 from cluster import FakeCluster
-from integration.conftest import MODULES
+from integration.conftest import MODULES, stage
 
 from . import cases, compare, recordings, sides
 
@@ -60,10 +60,10 @@ def unsaid(case, outcome):
             yield f"{task.name}: the peer does not fail with `{task.says}`: {result.get('msg')}"
 
 
-def beside(module, path, cluster, home):
+def beside(module, collections, cluster, home):
     """A module's line, and what is wrong."""
     of_module = cases.load(module)
-    theirs, ours = sides.peer(of_module, cluster, home), sides.ferrox(path, of_module, cluster, home)
+    theirs, ours = sides.peer(of_module, cluster, home), sides.ferrox(collections, of_module, cluster, home)
     sums, faults = Sums(cases=len(of_module)), []
     for case, peer, mine in zip(of_module, theirs, ours, strict=True):
         verdict = compare.verdict(case, peer, mine)
@@ -86,6 +86,7 @@ def stale(case, peer):
 
 def table(modules, path, cluster, home):
     """Print the table; whether all is well."""
+    collections = stage(pathlib.Path(home, "collections"), path)
     print(LINE.format("module", "cases", "tasks", "equal", "listed", "requests", "task seconds"))
     print(LINE.format("", "", "", "", "", "peer / ours", "peer / ours"), flush=True)
     total, faults = Sums(), []
@@ -93,7 +94,7 @@ def table(modules, path, cluster, home):
         if module not in MODULES:
             print(f"{module:<34} not in Ferrox yet", flush=True)
             continue
-        sums, wrong = beside(module, path, cluster, home)
+        sums, wrong = beside(module, collections, cluster, home)
         total, faults = total + sums, faults + wrong
         print(sums.line(module), flush=True)
     print(total.line("all"))

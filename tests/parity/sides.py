@@ -10,7 +10,7 @@ import subprocess
 from dataclasses import dataclass
 
 import yaml
-from integration.conftest import REPOSITORY, TARGET, clean_environment, stage
+from integration.conftest import REPOSITORY, TARGET, clean_environment
 
 from . import plain
 
@@ -96,10 +96,9 @@ def peer(cases, cluster, home):
     return _played("community.proxmox", PEER, cases, cluster, pathlib.Path(home, "peer"))
 
 
-def ferrox(path, cases, cluster, home):
-    """Run cases by ours, as a user runs them: a {task: Did} for each."""
-    home = pathlib.Path(home, "ferrox")
-    return _played("ferrox.proxmox", stage(home / "collections", path), cases, cluster, home)
+def ferrox(collections, cases, cluster, home):
+    """Run cases by ours, as a user runs them, out of a collections path: a {task: Did} for each."""
+    return _played("ferrox.proxmox", collections, cases, cluster, pathlib.Path(home, "ferrox"))
 
 
 def _played(collection, collections, cases, cluster, home):
