@@ -108,7 +108,9 @@ class Access:
             self._may_grant(user, path, role, v, fail)
             for kind, name in whom:
                 self._known_subject(kind, name, fail)
-                changes.append((path, kind, name, role))
+                # root@pam may do everything anyway: what names him is not kept.
+                if name != "root@pam":
+                    changes.append((path, kind, name, role))
         for key in changes:
             if v.get("delete"):
                 self.access_list.pop(key, None)

@@ -36,7 +36,7 @@ AGENT = "/nodes/{node}/qemu/{vmid}/agent/"
 TOKEN = "/access/users/{userid}/token/{tokenid}"
 # The release that brought a parameter, where the oldest one that is played here lacks it.
 SINCE = {("PUT", TOKEN): {"regenerate": (9, 1), "delete": (9, 0)},
-         ("POST", "/access/domains"): {"audiences": (9, 0)}, ("PUT", "/access/domains/{realm}"): {"audiences": (9, 0)}}
+         ("POST", "/access/domains"): {"audiences": (9, 1)}, ("PUT", "/access/domains/{realm}"): {"audiences": (9, 1)}}
 UNKNOWN = "property is not defined in schema and the schema does not allow additional properties"
 
 

@@ -52,6 +52,11 @@ def test_one_put_is_a_cross_product_and_delete_ignores_propagate(ask):
     assert ask("PUT", "/access/acl", path="/vms", delete=1, **whom).status == 200
 
 
+def test_an_entry_for_root_is_taken_and_not_kept(ask):
+    assert ask("PUT", "/access/acl", path="/vms", roles="PVEVMUser", users="root@pam,prov@pve").status == 200
+    assert [e["ugid"] for e in entries(ask, path="/vms")] == ["prov@pve"]
+
+
 @pytest.mark.parametrize(("fields", "text"), [
     ({"users": "nope@pve"}, "user 'nope@pve' does not exist"), ({"groups": "nope"}, "group 'nope' does not exist"),
     ({"tokens": "prov@pve!nope"}, "no such token 'nope' for user 'prov@pve'"),

@@ -180,7 +180,9 @@ def test_a_held_config_lock_is_waited_for_in_vain(ask, fake):
 
 def test_without_quorum_nothing_is_written(ask, fake):
     fake.patch(quorate=False)
-    assert ask("POST", "/access/roles", roleid="MMS").reason == "cluster not ready - no quorum?"
+    for path, fields in (("/access/roles", {"roleid": "MMS"}), ("/pools", {"poolid": "p"}),
+                         ("/access/domains", {"realm": "r", "type": "openid", "issuer-url": "x", "client-id": "y"})):
+        assert ask("POST", path, **fields).reason == "cluster not ready - no quorum?"
     assert ask("POST", VM.format(100) + "/status/stop").status == 500
     assert [e["quorate"] for e in ask("GET", "/cluster/status").data if e["type"] == "cluster"] == [0]
 

@@ -96,6 +96,7 @@ def test_nested_pools_stand_below_their_parent_and_not_in_a_url(ask):
         "delete pool failed: pool 'web' is not empty (contains pool 'web/front')")
     assert pool(ask, "web/front")["members"] == []
     for method in ("GET", "PUT", "DELETE"):
+        assert ask(method, "/pools/web%2Ffront").status == 501
         assert ask(method, "/pools/web/front").reason == f"Method '{method} /pools/web/front' not implemented"
     assert ask("POST", "/pools", poolid="web/front/a/b").errors == {
         "poolid": "invalid format - pool name 'web/front/a/b' nested too deeply (max levels = 3)\n"}

@@ -3,7 +3,9 @@
 
 import pytest
 
-from .conftest import ADMIN, said, ticket
+from cluster import FakeCluster
+
+from .conftest import ADMIN, Client, said, ticket
 
 LDAP = {"realm": "corp", "type": "ldap", "server1": "ldap.example.org", "base_dn": "dc=example,dc=org",
         "user_attr": "uid"}
@@ -71,6 +73,11 @@ def test_bad_values_answer_400(ask):
     assert ask("POST", "/access/domains", **LDAP, **bad).errors.keys() == bad.keys()
     assert ask("POST", "/access/domains", **{**LDAP, "type": "kerberos"}).errors.keys() == {"type"}
     assert ask("PUT", "/access/domains/pve", type="ldap").errors.keys() == {"type"}
+
+
+def test_version_8_knows_no_audiences():
+    with FakeCluster(seed="empty", time_scale=0, major=8) as old:
+        assert Client(old)("POST", "/access/domains", **OPENID, audiences="a").errors.keys() == {"audiences"}
 
 
 def test_a_realm_is_changed_and_its_settings_removed(ask, fake):

@@ -21,7 +21,8 @@ from .tasks import TASK_FAULT
 
 BODY_LIMIT = 512 * 1024
 # What is written to the cluster's file system at once, and so not without quorum.
-KEPT_IN_ETC_PVE = ("/access/roles", "/access/acl", "/access/users", "/access/groups", "/pools", "/storage")
+KEPT_IN_ETC_PVE = ("/access/roles", "/access/acl", "/access/users", "/access/groups", "/access/domains", "/access/password",
+                   "/pools", "/storage")
 # Path parameters that may hold slashes, which the schema's tree of segments cannot match.
 SLASHED = ((re.compile(r"(/nodes/[^/]+/storage/[^/]+/content)/(.+)"), "volume",
             "/nodes/{node}/storage/{storage}/content/{volume}"),)
@@ -116,6 +117,9 @@ class Wire:
                     parent = pve_schema.load().match(rest.group(1))
                     found = pve_schema.Match(template, {**parent.params, name: rest.group(2)},
                                              pve_schema.load().paths[template])
+        if found and "/" in found.params.get("poolid", ""):
+            # A path is unescaped before it is parted, so no escape hides the slash of a nested pool.
+            return None
         return found
 
     async def _serve(self, request):
