@@ -10,6 +10,7 @@ pub mod connection;
 pub mod fault;
 pub mod guests;
 pub mod job;
+pub mod pools;
 pub mod resource;
 
 use ansible::Module;
@@ -22,6 +23,8 @@ pub const MODULES: &[Module] = &[
     access::proxmox_domain_info::MODULE,
     access::proxmox_group::MODULE,
     access::proxmox_group_info::MODULE,
+    pools::proxmox_pool::MODULE,
+    pools::proxmox_pool_member::MODULE,
     access::proxmox_role::MODULE,
     guests::proxmox_shutdown_vms::MODULE,
     guests::proxmox_start_vms::MODULE,

@@ -15,10 +15,10 @@ use crate::fault;
 
 /// The server waits up to 10 s for the lock on a file of `/etc/pve`: a write
 /// that has not taken effect by then will not.
-const QUIET: Duration = Duration::from_secs(10);
+pub(crate) const QUIET: Duration = Duration::from_secs(10);
 
 /// More than a write needs that waits for the lock, is looked for and repeated.
-const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 /// The fields of an object by the API's names. As a wish it holds those that
 /// are stated, and no others are touched.

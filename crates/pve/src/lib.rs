@@ -16,6 +16,7 @@ pub mod error;
 pub mod guests;
 pub mod nodes;
 pub mod plan;
+pub mod pools;
 mod task;
 pub mod texts;
 pub mod transport;

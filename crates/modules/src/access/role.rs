@@ -9,7 +9,7 @@ use pve::{Call, path};
 use crate::resource::{Change, Emptied, Field, Fields, Resource, Wish};
 
 /// The file that holds users, groups, roles, tokens and the access control list.
-pub(super) const USER_CFG: &str = "user.cfg";
+pub(crate) const USER_CFG: &str = "user.cfg";
 
 /// A role.
 pub(super) const ROLE: Resource = Resource {
