@@ -8,6 +8,7 @@ use ansible::{Args, Failure};
 use pve::apply::Applied;
 use pve::plan::{Lost, Probe, Verdict};
 use pve::pools::{self, Members};
+use pve::wire::lists::joined;
 use pve::{Call, Cluster, Plan, Planned, Step, Track, Verb};
 use serde_json::{Map, Value, json};
 
@@ -16,7 +17,7 @@ use crate::access::role::USER_CFG;
 use crate::connection::{Connection, DropIn};
 use crate::fault;
 use crate::job::{Job, Report, Task};
-use crate::resource::{LIMIT, QUIET, State, joined};
+use crate::resource::{LIMIT, QUIET, State};
 use wanted::Wanted;
 
 /// The options of `proxmox_pool_member`.
