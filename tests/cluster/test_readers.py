@@ -178,5 +178,9 @@ def test_volumes_need_rights_and_a_storage_that_is_there(ask, fake):
     fake.patch(storages={"nfs": {"volumes": {"iso/new.iso": {"content": "iso", "format": "iso", "size": 1}}},
                          "local": {"nodes": "pve1"}, "ceph": {"disable": 1}})
     assert "iso/new.iso" in volumes(ask, "pve2", "nfs")
+    fake.patch(storages={"nfs": {"volumes": {"iso/new.iso": None}}})
+    assert "iso/new.iso" not in volumes(ask, "pve2", "nfs")
+    fake.patch(storages={"nfs": None})
+    assert ask("GET", "/storage/nfs").status == 500
     assert ask("GET", "/nodes/pve2/storage/local/content").reason == "storage 'local' is not available on node 'pve2'"
     assert ask("GET", "/nodes/pve2/storage/ceph/content").reason == "storage 'ceph' is disabled"
