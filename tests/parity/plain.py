@@ -5,14 +5,17 @@ from __future__ import annotations
 
 import json
 import re
+import time
 
 from .cases import ABSENT
 
 UPID = re.compile(r"(UPID:[^:]+):[0-9A-Fa-f]+:[0-9A-Fa-f]+:[0-9A-Fa-f]+:")
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 ADDRESS = re.compile(r"127\.0\.0\.1:\d+")
-# Keys whose values are times, or what the server counts anew.
-COUNTED = {"starttime", "endtime", "ctime", "uptime", "pid", "pstart", "digest"}
+# Keys whose values the server counts anew, and their type; and those whose values may be the time of the run.
+COUNTED = {"uptime": int, "pid": int, "pstart": int, "digest": str}
+TIMES = {"starttime", "endtime", "ctime"}
+DAY = 86400
 # What Ferrox adds to a result, or ansible-core to either. None of it belongs to a module's contract.
 ADDITIONS = {"diff", "failure", "plan", "warnings", "deprecations", "invocation", "exception"}
 # How the entries of the state's lists are told apart.
@@ -23,8 +26,10 @@ PASSING = {"tasks", "time_scale"}
 
 def plain(value, key=None):
     """A value in the form in which it is compared and recorded."""
-    if key in COUNTED and value is not None:
+    if key in COUNTED and type(value) is COUNTED[key]:
         return f"<{key}>"
+    if key in TIMES and type(value) is int and abs(time.time() - value) < DAY:
+        return "<now>"
     if isinstance(value, dict):
         return {name: plain(inner, name) for name, inner in value.items()}
     if isinstance(value, list):

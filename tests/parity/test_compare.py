@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The harness notices what it is there to notice."""
 
+import time
 from types import SimpleNamespace
 
 from .cases import ABSENT, Difference, Task
@@ -87,9 +88,15 @@ def test_check_mode_that_writes_or_promises_wrongly_is_a_fault():
 
 def test_what_differs_from_run_to_run_is_taken_out():
     first, second = "UPID:pve1:0001:00AB:66:vzdump:100:root@pam:", "UPID:pve1:0002:00CD:67:vzdump:100:root@pam:"
-    assert plain({"upid": first, "starttime": 1, "nodes": ["b", "a"]}) == plain(
-        {"upid": second, "starttime": 2, "nodes": ["a", "b"]})
-    assert plain(first) != plain(first.replace("vzdump", "qmstart"))
+    now = int(time.time())
+    assert plain({"upid": first, "pid": 1, "starttime": now, "nodes": ["b", "a"]}) == plain(
+        {"upid": second, "pid": 2, "starttime": now + 1, "nodes": ["a", "b"]})
+
+
+def test_what_says_something_is_left_in():
+    assert plain("UPID:pve1:0001:00AB:66:vzdump:100:root@pam:") != plain("UPID:pve1:0001:00AB:66:qmstart:100:root@pam:")
+    assert plain({"starttime": 1793400000}) != plain({"starttime": 1793400001})
+    assert plain({"pid": 1}) != plain({"pid": "1"})
 
 
 def test_the_effect_is_what_changed():
