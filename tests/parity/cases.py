@@ -86,13 +86,14 @@ def load(module):
     """The cases of a module; one that names several logins is as many cases."""
     file = yaml.safe_load((CASES / f"{module}.yml").read_text())
     _known(file, FILE, module)
-    cases = [case for entry in file["cases"] for case in _expand(module, file, entry)]
+    cases = [case for entry in file["cases"] for case in expanded(module, file, entry)]
     if repeated := {case.id for case in cases if [other.id for other in cases].count(case.id) > 1}:
         raise Malformed(f"{repeated}: twice")
     return cases
 
 
-def _expand(module, file, entry):
+def expanded(module, file, entry):
+    """An entry of a case file as cases, one for each login."""
     _known(entry, CASE, f"{module}: {entry.get('case')}")
     logins = entry.get("login", file.get("login", "token"))
     runs = entry.get("runs", file.get("runs", list(RUNS)))
@@ -124,8 +125,9 @@ def _differences(where, given, names):
         meant = fnmatch.filter(names, pattern)
         if not meant:
             raise Malformed(f"{where}: differs names `{pattern}`; there are {names}")
+        several = given["ours"] if "key" not in given else {given["key"]: given.get("ours", ABSENT)}
         for task in meant:
-            yield Difference(task, given["key"], given.get("ours", ABSENT), given["why"])
+            yield from (Difference(task, key, ours, given["why"]) for key, ours in several.items())
 
 
 def _list(value):

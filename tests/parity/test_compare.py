@@ -4,7 +4,9 @@
 import time
 from types import SimpleNamespace
 
-from .cases import ABSENT, Difference, Task
+import pytest
+
+from .cases import ABSENT, Difference, Malformed, Task, expanded
 from .compare import verdict
 from .plain import effect, plain
 from .sides import Did
@@ -108,3 +110,21 @@ def test_the_effect_is_what_changed():
         "groups.devs": ABSENT,
         "groups.ops.comment": "b",
     }
+
+
+def test_a_case_file_says_much_in_few_words():
+    entry = {"case": "a group", "login": ["token", "password"], "tasks": [{"create": {"groupid": "ops"}}, {"remove": None}],
+             "differs": [{"task": "create*", "ours": {"changed": True, "msg": "made"}, "why": "a defect", "login": "token"}]}
+    token, password = expanded("proxmox_group", {"runs": ["check", "real"]}, entry)
+    assert [task.name for task in token.tasks] == ["create, check mode", "create", "remove, check mode", "remove"]
+    assert [task.check for task in token.tasks] == [True, False, True, False]
+    assert {(d.task, d.key, d.ours) for d in token.differs} == {
+        ("create, check mode", "changed", True), ("create, check mode", "msg", "made"),
+        ("create", "changed", True), ("create", "msg", "made")}
+    assert password.differs == [] and password.given != token.given
+
+
+def test_a_case_file_that_names_no_task_of_its_own_is_refused():
+    entry = {"case": "a group", "tasks": [{"create": {}}], "differs": [{"task": "made", "key": "msg", "why": "a defect"}]}
+    with pytest.raises(Malformed):
+        list(expanded("proxmox_group", {}, entry))
