@@ -149,9 +149,27 @@ def start(tool):
     yield Row("start of 1000 running guests: s", 0.25, seconds)
 
 
+def access(tool):
+    """200 entries of the access control list, on 20 paths with one role each, and the same again."""
+    users = [f"user{number}@pve" for number in range(10)]
+    acls = [{"path": f"/vms/{vmid}", "users": [user], "roles": ["PVEVMUser"]}
+            for vmid in range(100, 120) for user in users]
+    with cluster("--seed", "demo") as server:
+        tool.run("pveum_access", {**server.token(), "users": [{"userid": user} for user in users]})
+        options = {**server.token(), "acls": acls}
+        before = server.stats()
+        assert tool.run("pveum_access", options).result["changed"]
+        writes = server.stats()["writes"] - before["writes"]
+        before = server.stats()
+        assert not tool.run("pveum_access", options).result["changed"]
+        asked = server.stats()["requests"] - before["requests"]
+    yield Row("200 ACL entries on 20 paths: writes", 20, writes, "{:.0f}")
+    yield Row("200 ACL entries again: requests", 3, asked, "{:.0f}")
+
+
 def size(tool):
     """The executable as it is shipped."""
     yield Row("executable: MB", 4, tool.path.stat().st_size / MB)
 
 
-ALL = (size, alone, in_a_playbook, clones, again, start)
+ALL = (size, access, alone, in_a_playbook, clones, again, start)

@@ -7,6 +7,7 @@ pub mod proxmox_domain_info;
 pub mod proxmox_group;
 pub mod proxmox_group_info;
 pub mod proxmox_role;
+pub mod pveum_access;
 pub mod pveum_acl;
 pub mod pveum_role;
 pub mod pveum_token;

@@ -28,6 +28,7 @@ pub const MODULES: &[Module] = &[
     access::proxmox_role::MODULE,
     guests::proxmox_shutdown_vms::MODULE,
     guests::proxmox_start_vms::MODULE,
+    access::pveum_access::MODULE,
     access::pveum_acl::MODULE,
     access::pveum_role::MODULE,
     access::pveum_token::MODULE,

@@ -134,6 +134,11 @@ impl Applied {
         self.tracks.iter().any(TrackEnd::changed)
     }
 
+    /// Whether everything began and ended well.
+    pub fn succeeded(&self) -> bool {
+        self.tracks.iter().all(TrackEnd::succeeded)
+    }
+
     /// Tasks that are left running.
     pub fn running(&self) -> impl Iterator<Item = &Upid> {
         self.tracks

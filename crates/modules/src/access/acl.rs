@@ -236,6 +236,14 @@ impl Change {
         Ok(self)
     }
 
+    /// The roles that are given to somebody who has not got them yet.
+    pub(super) fn given_roles(&self) -> BTreeSet<&str> {
+        let gives = self.writes.iter().filter(|write| write.gives.is_some());
+        gives
+            .flat_map(|write| write.roles.iter().map(String::as_str))
+            .collect()
+    }
+
     /// The entries of one path, as they will be.
     pub(super) fn entries(&self, path: &str) -> Value {
         rows(self.want.iter().filter(|(grant, _)| grant.path == path))

@@ -94,10 +94,8 @@ impl Job for ProxmoxAccessAcl {
         _cluster: &Cluster,
     ) -> Report {
         let changed = acl::changed(plan, applied, &unseen);
-        let failed =
-            applied.is_some_and(|applied| applied.tracks.iter().any(|end| !end.succeeded()));
         let mut returns = Map::from_iter([("old_acls".to_owned(), acl::rows(&have))]);
-        if changed && !failed {
+        if changed && applied.is_none_or(Applied::succeeded) {
             returns.insert("new_acls".to_owned(), acl::rows(&want));
         }
         Report {

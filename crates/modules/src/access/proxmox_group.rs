@@ -6,11 +6,11 @@ use pve::apply::Applied;
 use pve::{Cluster, Plan, Planned};
 use serde_json::{Map, json};
 
-use super::group::{GROUP, check_id, fields_of};
+use super::group;
 use crate::connection::{Connection, DropIn};
 use crate::fault;
 use crate::job::{Job, Report, Task};
-use crate::resource::{Change, Fate, Field, State, stated};
+use crate::resource::{Change, Fate, State};
 
 /// The options of `proxmox_group`.
 #[derive(Args, Debug)]
@@ -74,16 +74,7 @@ impl Job for ProxmoxGroup {
 }
 
 fn change(args: &GroupArgs, groups: &[Group]) -> Result<Change, Failure> {
-    let wanted = stated([("comment", args.comment.as_deref().map(Field::from))]);
-    let change = GROUP.change(
-        &args.groupid,
-        fields_of(groups, &args.groupid).as_ref(),
-        &args.state.wish(wanted),
-    );
-    if change.fate == Fate::Created {
-        check_id(&args.groupid)?;
-    }
-    Ok(change)
+    group::change(&args.groupid, groups, args.comment.as_deref(), args.state)
 }
 
 #[cfg(test)]

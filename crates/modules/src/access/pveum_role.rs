@@ -6,32 +6,21 @@ use pve::apply::Applied;
 use pve::{Cluster, Plan, Planned};
 use serde_json::{Map, json};
 
-use super::role::{self, Privileges};
+use super::role::{self, RoleOptions};
 use crate::connection::Connection;
 use crate::fault;
 use crate::job::{Job, Report, Task};
-use crate::resource::{Change, State};
+use crate::resource::Change;
 
 /// The options of `pveum_role`.
 #[derive(Args, Debug)]
-#[args(required_if(key = "append", value = true, all = ["privs"]))]
 pub struct RoleArgs {
     /// Where the API is.
     #[arg(flatten)]
     pub connection: Connection,
-    /// The role's id.
-    #[arg(required, aliases = ["roleid"])]
-    pub name: String,
-    /// The role's privileges: a list, or a text with commas or blanks in between, as `pveum` takes it.
-    /// They replace those that the role has, unless O(append=true). An empty list empties the role; without
-    /// this option the privileges of an existing role stay as they are.
-    pub privs: Option<Vec<String>>,
-    /// Add to the privileges that the role has, rather than replace them.
-    #[arg(default = false)]
-    pub append: bool,
-    /// Whether the role is there.
-    #[arg(default = "present")]
-    pub state: State,
+    /// The role.
+    #[arg(flatten)]
+    pub role: RoleOptions,
 }
 
 /// The module.
@@ -62,11 +51,9 @@ impl Job for PveumRole {
         _cluster: &Cluster,
     ) -> Report {
         let mut returns = Map::new();
-        returns.insert("name".to_owned(), json!(task.args.name));
+        returns.insert("name".to_owned(), json!(task.args.role.name));
         // What was wanted is not what is there where the write has failed.
-        let failed =
-            applied.is_some_and(|applied| applied.tracks.iter().any(|track| !track.succeeded()));
-        if !failed {
+        if applied.is_none_or(Applied::succeeded) {
             returns.insert(
                 "privs".to_owned(),
                 plan.after.get("privs").cloned().unwrap_or_default(),
@@ -80,12 +67,8 @@ impl Job for PveumRole {
 }
 
 fn plan(args: &RoleArgs, roles: &[Role]) -> Result<Plan, Failure> {
-    let privileges = Privileges {
-        stated: args.privs.as_deref(),
-        append: args.append,
-    };
-    let wanted = (args.state == State::Present).then_some(privileges);
-    role::change(&args.name, roles, wanted).map(Change::plan)
+    let RoleOptions { name, .. } = &args.role;
+    role::change(name, roles, args.role.wanted()).map(Change::plan)
 }
 
 #[cfg(test)]

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use ansible::Failure;
+use ansible::{Args, Failure};
 use pve::access::roles::{self, Role};
 use pve::{Call, path};
 
-use crate::resource::{Change, Emptied, Field, Fields, Resource, Wish};
+use crate::resource::{Change, Emptied, Field, Fields, Resource, State, Wish};
 
 /// The file that holds users, groups, roles, tokens and the access control list.
 pub(crate) const USER_CFG: &str = "user.cfg";
@@ -30,6 +30,35 @@ pub(super) const ROLE: Resource = Resource {
 fn fields(roles: &[Role], id: &str) -> Option<Fields> {
     let role = roles.iter().find(|role| role.roleid == id)?;
     Some(Fields::from([("privs", Field::from(&role.privs))]))
+}
+
+/// The options of a role, alone or in a list.
+#[derive(Args, Clone, Debug)]
+#[args(required_if(key = "append", value = true, all = ["privs"]))]
+pub struct RoleOptions {
+    /// The role's id.
+    #[arg(required, aliases = ["roleid"])]
+    pub name: String,
+    /// The role's privileges: a list, or a text with commas or blanks in between, as `pveum` takes it.
+    /// They replace those that the role has, unless O(append=true). An empty list empties the role; without
+    /// this option the privileges of an existing role stay as they are.
+    pub privs: Option<Vec<String>>,
+    /// Add to the privileges that the role has, rather than replace them.
+    #[arg(default = false)]
+    pub append: bool,
+    /// Whether the role is there.
+    #[arg(default = "present")]
+    pub state: State,
+}
+
+impl RoleOptions {
+    /// The privileges that are wanted; `None` where no role is.
+    pub(super) fn wanted(&self) -> Option<Privileges<'_>> {
+        (self.state == State::Present).then_some(Privileges {
+            stated: self.privs.as_deref(),
+            append: self.append,
+        })
+    }
 }
 
 /// The privileges that a role shall have.

@@ -83,10 +83,15 @@ pub fn of(userid: &str) -> Call {
     Call::get(path!("access", "users", userid))
 }
 
+/// The question about all users that the caller may see, with their groups and tokens.
+pub fn all() -> Call {
+    Call::get(path!("access", "users")).with("full", true)
+}
+
 impl Cluster {
     /// All users that the caller may see, with their groups and tokens.
     pub fn users(&self) -> Result<Vec<User>, Error> {
-        self.get_as(&Call::get(path!("access", "users")).with("full", true))
+        self.get_as(&all())
     }
 
     /// A user, if it is there.
