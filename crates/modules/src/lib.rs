@@ -20,6 +20,7 @@ pub const MODULES: &[Module] = &[
     access::proxmox_access_acl::MODULE,
     guests::proxmox_clone_vms::MODULE,
     cluster::proxmox_connectivity::MODULE,
+    access::proxmox_domain::MODULE,
     access::proxmox_domain_info::MODULE,
     access::proxmox_group::MODULE,
     access::proxmox_group_info::MODULE,

@@ -242,6 +242,19 @@ impl Kind {
     /// `memory` of virtual machines, a plain number for containers.
     pub const MEMORY: &'static Self = &plain(Some("current"), &[typed("current", Type::Number)]);
 
+    /// `sync-defaults-options` of a realm; what is not told has the default of the synchronisation.
+    pub const REALM_SYNC: &'static Self = &plain(
+        None,
+        &[
+            switch("enable-new", "1"),
+            Property {
+                key: "remove-vanished",
+                kind: Type::Set,
+                default: Some("none"),
+            },
+        ],
+    );
+
     const MACHINE: &'static Self = &plain(
         Some("type"),
         &[

@@ -253,6 +253,16 @@ mod tests {
     }
 
     #[test]
+    fn what_vanishes_with_a_synchronisation_is_a_set() {
+        let sync = |text| PropertyString::parse(Kind::REALM_SYNC, text).unwrap();
+        let have = sync("scope=both,remove-vanished=acl;entry,enable-new=1");
+        assert!(have.same(&sync("remove-vanished=entry;acl,scope=both")));
+        assert!(!have.same(&sync("remove-vanished=entry,scope=both")));
+        assert!(!have.same(&sync("scope=both,remove-vanished=acl;entry,enable-new=0")));
+        assert!(sync("scope=users,remove-vanished=none").same(&sync("scope=users")));
+    }
+
+    #[test]
     fn an_image_in_a_drive_is_no_answer_to_a_request() {
         let drive = disk("local:iso/d.iso,media=cdrom,size=4G");
         assert!(!drive.same(&disk("local:1,media=cdrom")));
