@@ -5,6 +5,7 @@ pub(crate) mod group;
 pub mod proxmox_access_acl;
 pub mod proxmox_domain;
 pub mod proxmox_domain_info;
+pub mod proxmox_domain_sync;
 pub mod proxmox_group;
 pub mod proxmox_group_info;
 pub mod proxmox_role;

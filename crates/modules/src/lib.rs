@@ -22,6 +22,7 @@ pub const MODULES: &[Module] = &[
     cluster::proxmox_connectivity::MODULE,
     access::proxmox_domain::MODULE,
     access::proxmox_domain_info::MODULE,
+    access::proxmox_domain_sync::MODULE,
     access::proxmox_group::MODULE,
     access::proxmox_group_info::MODULE,
     pools::proxmox_pool::MODULE,

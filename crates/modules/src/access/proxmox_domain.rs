@@ -388,4 +388,4 @@ fn said(realm: &str, fate: Fate, check_mode: bool) -> String {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;

@@ -67,15 +67,17 @@ struct Setting {
 
 /// All settings but the secrets. The options of a directory are called `ldap_…` and `ad_…` alike.
 const SETTINGS: &[Setting] = &[
-    setting("comment", ALL, Form::Text, |args| text(&args.comment)),
+    setting("comment", ALL, Form::Text, |args| {
+        text(args.comment.as_ref())
+    }),
     setting("default", ALL, Form::Switch(false), |args| {
         switch(args.default)
     }),
     setting("server1", DIRECTORY, Form::Text, |args| {
-        text(&args.ldap_primary_server)
+        text(args.ldap_primary_server.as_ref())
     }),
     setting("server2", DIRECTORY, Form::Text, |args| {
-        text(&args.ldap_secondary_server)
+        text(args.ldap_secondary_server.as_ref())
     }),
     setting("port", DIRECTORY, Form::Number, |args| {
         args.ldap_port.map(|port| Field::from(i64::from(port)))
@@ -87,55 +89,59 @@ const SETTINGS: &[Setting] = &[
         switch(args.ldap_validate_certs)
     }),
     setting("bind_dn", DIRECTORY, Form::Text, |args| {
-        text(&args.ldap_bind_dn)
+        text(args.ldap_bind_dn.as_ref())
     }),
     setting("filter", DIRECTORY, Form::Text, |args| {
-        text(&args.ldap_filter)
+        text(args.ldap_filter.as_ref())
     }),
     setting("user_classes", DIRECTORY, Form::Words, |args| {
-        text(&args.ldap_user_classes)
+        text(args.ldap_user_classes.as_ref())
     }),
     setting("group_classes", DIRECTORY, Form::Words, |args| {
-        text(&args.ldap_group_classes)
+        text(args.ldap_group_classes.as_ref())
     }),
     setting("group_filter", DIRECTORY, Form::Text, |args| {
-        text(&args.ldap_group_filter)
+        text(args.ldap_group_filter.as_ref())
     }),
     setting("group_name_attr", DIRECTORY, Form::Text, |args| {
-        text(&args.ldap_group_name_attr)
+        text(args.ldap_group_name_attr.as_ref())
     }),
     setting("sync-defaults-options", DIRECTORY, Form::Sync, |args| {
         let options = args.ldap_sync_defaults_options.as_ref()?;
         Some(Field::from(options.text()))
     }),
-    setting("base_dn", LDAP, Form::Text, |args| text(&args.ldap_base_dn)),
-    setting("user_attr", LDAP, Form::Text, |args| {
-        text(&args.ldap_user_attr)
+    setting("base_dn", LDAP, Form::Text, |args| {
+        text(args.ldap_base_dn.as_ref())
     }),
-    setting("domain", AD, Form::Text, |args| text(&args.ad_domain)),
+    setting("user_attr", LDAP, Form::Text, |args| {
+        text(args.ldap_user_attr.as_ref())
+    }),
+    setting("domain", AD, Form::Text, |args| {
+        text(args.ad_domain.as_ref())
+    }),
     setting("case-sensitive", AD, Form::Switch(true), |args| {
         switch(Some(args.ad_case_sensitive))
     }),
     setting("issuer-url", OPENID, Form::Text, |args| {
-        text(&args.openid_issuer_url)
+        text(args.openid_issuer_url.as_ref())
     }),
     setting("client-id", OPENID, Form::Text, |args| {
-        text(&args.openid_client_id)
+        text(args.openid_client_id.as_ref())
     }),
     setting(USERNAME_CLAIM, OPENID, Form::Text, |args| {
-        text(&args.openid_username_claim)
+        text(args.openid_username_claim.as_ref())
     }),
     setting("scopes", OPENID, Form::Words, |args| {
-        text(&args.openid_scopes)
+        text(args.openid_scopes.as_ref())
     }),
     setting("prompt", OPENID, Form::Text, |args| {
-        text(&args.openid_prompt)
+        text(args.openid_prompt.as_ref())
     }),
     setting("acr-values", OPENID, Form::Words, |args| {
-        text(&args.openid_acr_values)
+        text(args.openid_acr_values.as_ref())
     }),
     setting("audiences", OPENID, Form::Words, |args| {
-        text(&args.openid_audiences)
+        text(args.openid_audiences.as_ref())
     }),
     setting("autocreate", OPENID, Form::Switch(false), |args| {
         switch(args.openid_autocreate)
@@ -144,7 +150,7 @@ const SETTINGS: &[Setting] = &[
         switch(args.openid_query_userinfo)
     }),
     setting("groups-claim", OPENID, Form::Text, |args| {
-        text(&args.openid_groups_claim)
+        text(args.openid_groups_claim.as_ref())
     }),
     setting("groups-autocreate", OPENID, Form::Switch(false), |args| {
         switch(args.openid_groups_autocreate)
@@ -171,8 +177,8 @@ const fn setting(
     }
 }
 
-fn text(stated: &Option<String>) -> Option<Field> {
-    stated.as_deref().map(Field::from)
+fn text(stated: Option<&String>) -> Option<Field> {
+    stated.map(|text| Field::from(text.as_str()))
 }
 
 fn switch(stated: Option<bool>) -> Option<Field> {
