@@ -67,3 +67,15 @@ def test_what_may_not_be_read_is_not_said_to_be_missing(info, cluster):
         "a token with privilege separation needs it itself, beside its user"
     )
     assert result["failure"]["status"] == 403
+
+
+def test_a_realm_is_shown_without_its_secret(info, cluster, asked):
+    cluster.patch(realms={"sso": {"type": "openid", "issuer-url": "https://sso.example.org", "client-id": "proxmox",
+                                   "client-key": "hush", "comment": "Single sign-on"}})
+    result = info(domain="sso")
+    assert not result["changed"]
+    (realm,) = result["proxmox_domains"]
+    assert realm.pop("digest", "")
+    assert realm == {"realm": "sso", "type": "openid", "issuer-url": "https://sso.example.org",
+                     "client-id": "proxmox", "comment": "Single sign-on"}
+    assert asked() == ["GET /access/domains/sso"]

@@ -1,10 +1,11 @@
 //! `proxmox_domain_sync`: the users and groups of a realm, out of its directory, by
 //! `/access/domains/{realm}/sync`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ansible::{Args, Choice, Failure};
-use pve::access::acl::{Entry, SubjectKind};
+use pve::access::acl::{Acl, SubjectKind};
 use pve::access::groups::Group;
 use pve::access::users::User;
 use pve::apply::Applied;
@@ -28,8 +29,7 @@ pub struct SyncArgs {
     /// The realm, of type V(ldap) or V(ad).
     #[arg(required)]
     pub realm: String,
-    /// What is synchronised. Without it the realm's own setting holds; this and the other options can be set for a
-    /// realm by M(ferrox.proxmox.proxmox_domain).
+    /// What is synchronised. The realm's own setting holds where this option is not stated; so with the others.
     pub scope: Option<Scope>,
     /// Whether users that are new may log in at once.
     pub enable_new: Option<bool>,
@@ -45,7 +45,7 @@ pub struct ProxmoxDomainSync;
 crate::module!(ProxmoxDomainSync, "proxmox_domain_sync");
 
 /// What there is of a realm, or why it could not be seen; nothing where nobody asks.
-type Notes = Option<Result<Seen, Error>>;
+pub type Notes = Option<Result<Seen, Error>>;
 
 impl Job for ProxmoxDomainSync {
     type Args = SyncArgs;
@@ -85,6 +85,12 @@ impl Job for ProxmoxDomainSync {
             ..Plan::default()
         };
         let before = (!task.context.check_mode).then(|| Seen::of(args, cluster));
+        if let Some(Err(error)) = &before
+            && error.status() != Some(403)
+        {
+            let what = format!("read the users and groups of realm `{name}`");
+            return Err(fault::unable(&what, error));
+        }
         Ok(Planned::Ready(plan, before))
     }
 
@@ -122,42 +128,35 @@ fn said(msg: String) -> Report {
 }
 
 /// What a synchronisation of a realm may change, as far as it is asked for.
-#[derive(Debug, PartialEq, Eq)]
-struct Seen {
-    users: Vec<User>,
-    groups: Vec<Group>,
-    acl: Vec<Entry>,
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    users: BTreeMap<String, User>,
+    groups: BTreeMap<String, Group>,
+    acl: Acl,
 }
 
 impl Seen {
     /// The realm's users end in `@realm`, its groups in `-realm`: that is how the server tells them.
     fn of(args: &SyncArgs, cluster: &Cluster) -> Result<Self, Error> {
         let (user, group) = (format!("@{}", args.realm), format!("-{}", args.realm));
-        let mut seen = Self {
-            users: Vec::new(),
-            groups: Vec::new(),
-            acl: Vec::new(),
-        };
+        let mut seen = Self::default();
         if args.scope != Some(Scope::Groups) {
-            seen.users = cluster.users()?;
-            seen.users.retain(|row| row.userid.ends_with(&user));
-            seen.users
-                .sort_by(|one, other| one.userid.cmp(&other.userid));
+            let users = cluster.users()?.into_iter();
+            let of_realm = users.filter(|row| row.userid.ends_with(&user));
+            seen.users = of_realm.map(|row| (row.userid.clone(), row)).collect();
         }
         if args.scope != Some(Scope::Users) {
-            seen.groups = cluster.groups()?;
-            seen.groups.retain(|row| row.groupid.ends_with(&group));
-            seen.groups
-                .sort_by(|one, other| one.groupid.cmp(&other.groupid));
+            let groups = cluster.groups()?.into_iter();
+            let of_realm = groups.filter(|row| row.groupid.ends_with(&group));
+            seen.groups = of_realm.map(|row| (row.groupid.clone(), row)).collect();
         }
         if args.acl_may_vanish() {
             seen.acl = cluster.acl()?;
-            seen.acl.retain(|entry| match entry.subject.kind {
-                SubjectKind::User => entry.subject.id.ends_with(&user),
-                SubjectKind::Group => entry.subject.id.ends_with(&group),
+            seen.acl.retain(|grant, _| match grant.subject.kind {
+                SubjectKind::User => grant.subject.id.ends_with(&user),
+                SubjectKind::Group => grant.subject.id.ends_with(&group),
                 SubjectKind::Token => false,
             });
-            seen.acl.sort();
         }
         Ok(seen)
     }
