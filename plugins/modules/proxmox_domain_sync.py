@@ -60,6 +60,8 @@ extends_documentation_fragment:
   - ferrox.proxmox.connection
 notes:
   - It needs the privileges Realm.AllocateUser on C(/access/realm/{realm}) and User.Modify on C(/access/groups).
+  - ACL entries count where O(remove_vanished) names them, or the realm's own setting does and the caller may read it.
+    A caller who cannot see what may have changed gets a warning, and the task says changed.
   - What the options leave open, the realm's own O(ferrox.proxmox.proxmox_domain#module:ldap_sync_defaults_options) says.
   - Groups of a realm are called C(name-realm).
   - A synchronisation that takes longer than an hour is no longer waited for; the task fails, and the server goes on.

@@ -7,7 +7,7 @@ import pytest
 
 OFFICE = {"type": "ldap", "base_dn": "dc=example,dc=org", "user_attr": "uid", "server1": "ldap.example.org"}
 DEFAULTS = "scope=both,enable-new=1"
-READS = ["GET /access/users?full=1", "GET /access/groups", "GET /access/acl"]
+READ, USERS, GROUPS, ACL = "GET /access/domains/office", "GET /access/users?full=1", "GET /access/groups", "GET /access/acl"
 SYNC = "POST /access/domains/office/sync"
 
 
@@ -52,7 +52,7 @@ def test_without_a_realm_it_says_what_is_missing(ferrox, cluster, connection):
 def test_check_mode_sends_nothing_but_a_question(office, sync, cluster, asked):
     result = sync(check=True)
     assert result["changed"] and result["msg"] == "Domain office would be synced."
-    assert asked() == ["GET /access/domains"]
+    assert asked() == [READ]
     assert users(cluster) == []
 
 
@@ -61,7 +61,7 @@ def test_the_first_run_brings_users_and_the_second_changes_nothing(office, sync,
     assert result["changed"] and result["msg"] == "Domain office synced."
     assert users(cluster) == ["ada@office", "grace@office"]
     assert {"ops-office", "dev-office"} <= set(cluster.state()["groups"])
-    assert asked() == ["GET /access/domains", *READS, SYNC, *READS]
+    assert asked() == [READ, USERS, GROUPS, SYNC, USERS, GROUPS]
 
     result = sync()
     assert not result["changed"] and result["msg"] == "Domain office synced."
@@ -89,7 +89,7 @@ def test_options_are_sent_as_the_api_takes_them(office, sync, cluster, asked):
     assert result["changed"]
     sent = next(request for request in cluster.requests() if request["method"] == "POST")
     assert sent["body"] == {"scope": "users", "enable-new": "0", "remove-vanished": "properties;entry"}
-    assert asked() == ["GET /access/domains", READS[0], SYNC, READS[0]]
+    assert asked() == [READ, USERS, SYNC, USERS]
     assert {user: cluster.state()["users"][user]["enable"] for user in users(cluster)} == dict.fromkeys(users(cluster), 0)
     assert not any(group.endswith("-office") for group in cluster.state()["groups"])
 
@@ -105,15 +105,29 @@ def test_who_vanished_is_removed_with_his_entries(office, sync, cluster):
     assert "gone@office" not in users(cluster)
 
 
-def test_a_caller_who_does_not_see_acl_entries_is_told_so(office, sync, cluster, connection):
+def test_what_the_realm_says_of_acl_entries_counts(sync, cluster, asked):
+    defaults = "scope=groups,remove-vanished=acl"
+    cluster.patch(realms={"office": {**OFFICE, "sync-defaults-options": defaults}}, groups={"gone-office": {}})
+    assert sync()["changed"]
+    asked()
+    cluster.patch(acl=[{"path": "/vms", "type": "group", "ugid": "gone-office", "roleid": "PVEVMUser"}])
+    assert sync()["changed"]
+    assert asked() == [READ, GROUPS, ACL, SYNC, GROUPS, ACL]
+    assert not sync()["changed"]
+    assert asked() == [READ, GROUPS, ACL, SYNC, GROUPS, ACL, "GET /access/permissions?path=%2Faccess"]
+
+
+def test_a_caller_who_does_not_see_acl_entries_is_told_so(office, sync, cluster, connection, asked):
     cluster.patch(
         roles={"Sync": ["Realm.AllocateUser", "User.Modify"]},
         acl=[{"path": path, "type": "user", "ugid": "prov@pve", "roleid": "Sync"} for path in ("/access/realm", "/access/groups")],
         users={"prov@pve": {"tokens": {"sync": {"privsep": 0, "secret": connection["api_token_secret"]}}}},
     )
     caller = {"api_user": "prov@pve", "api_token_id": "sync"}
-    assert sync(**caller, remove_vanished="none")["changed"]
-    assert not sync(**caller, remove_vanished="none")["changed"]
+    assert sync(**caller)["changed"]
+    asked()
+    assert not sync(**caller)["changed"]
+    assert asked() == [READ, "GET /access/domains", USERS, GROUPS, SYNC, USERS, GROUPS]
     result = sync(**caller, remove_vanished="acl")
     assert result["changed"]
     assert result["warnings"] == [
@@ -154,7 +168,7 @@ def test_a_task_that_fails_fails(sync, cluster):
 def test_a_realm_that_is_missing_is_said_to_be(sync, cluster, asked, check):
     result = sync(realm="nowhere", check=check)
     assert result["failed"] and result["msg"] == "Domain nowhere not present."
-    assert asked() == ["GET /access/domains"]
+    assert asked() == ["GET /access/domains/nowhere"]
 
 
 @pytest.mark.parametrize("check", [False, True])
@@ -162,7 +176,17 @@ def test_only_directories_can_be_synchronised(sync, cluster, asked, check):
     result = sync(realm="pve", check=check)
     assert result["failed"]
     assert result["msg"] == "the realm `pve` is of type pve: only realms of type ldap and ad can be synchronised"
-    assert asked() == ["GET /access/domains"]
+    assert asked() == ["GET /access/domains/pve"]
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_what_is_synchronised_must_be_said_somewhere(sync, cluster, asked, check):
+    cluster.patch(realms={"office": OFFICE})
+    result = sync(check=check)
+    assert result["failed"]
+    assert result["msg"] == "the realm `office` does not say what is synchronised: state `scope`"
+    assert asked() == [READ]
+    assert sync(check=check, scope="users")["changed"]
 
 
 def test_what_vanishes_must_be_known(sync, cluster):

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use ansible::{Args, Choice, Failure};
 use pve::access::acl::{Acl, SubjectKind};
+use pve::access::domains::Realm;
 use pve::access::groups::Group;
 use pve::access::users::User;
 use pve::apply::Applied;
+use pve::wire::{Kind, PropertyString};
 use pve::{Call, Cluster, Error, Plan, Planned, Step, Track, path};
 
 use super::proxmox_domain::Scope;
@@ -44,8 +46,8 @@ pub struct ProxmoxDomainSync;
 
 crate::module!(ProxmoxDomainSync, "proxmox_domain_sync");
 
-/// What there is of a realm, or why it could not be seen; nothing where nobody asks.
-pub type Notes = Option<Result<Seen, Error>>;
+/// What is synchronised, and what of it there is, or why that could not be seen; nothing in check mode.
+pub type Notes = Option<(Sync, Result<Seen, Error>)>;
 
 impl Job for ProxmoxDomainSync {
     type Args = SyncArgs;
@@ -59,19 +61,7 @@ impl Job for ProxmoxDomainSync {
         let args = task.args;
         let name = &args.realm;
         let vanished = realm::vanished(args.remove_vanished.as_deref())?;
-        let realms = cluster
-            .realms()
-            .map_err(|error| fault::unable("list the realms", &error))?;
-        let realm = realms.iter().find(|realm| realm.realm == *name);
-        let kind = match realm {
-            None => return Err(Failure::new(format!("Domain {name} not present."))),
-            Some(realm) => realm.kind.as_str(),
-        };
-        if !matches!(kind, "ldap" | "ad") {
-            return Err(Failure::new(format!(
-                "the realm `{name}` is of type {kind}: only realms of type ldap and ad can be synchronised"
-            )));
-        }
+        let sync = Sync::of(args, &find(name, cluster)?)?;
         let call = Call::post(path!("access", "domains", name, "sync"))
             .with_some("scope", args.scope.map(|scope| scope.name()))
             .with_some("enable-new", args.enable_new)
@@ -84,14 +74,14 @@ impl Job for ProxmoxDomainSync {
             tracks: vec![track],
             ..Plan::default()
         };
-        let before = (!task.context.check_mode).then(|| Seen::of(args, cluster));
+        let before = (!task.context.check_mode).then(|| Seen::of(&sync, cluster));
         if let Some(Err(error)) = &before
             && error.status() != Some(403)
         {
             let what = format!("read the users and groups of realm `{name}`");
             return Err(fault::unable(&what, error));
         }
-        Ok(Planned::Ready(plan, before))
+        Ok(Planned::Ready(plan, before.map(|before| (sync, before))))
     }
 
     fn report(
@@ -101,16 +91,15 @@ impl Job for ProxmoxDomainSync {
         applied: Option<&Applied>,
         cluster: &Cluster,
     ) -> Report {
-        let args = task.args;
-        let name = &args.realm;
-        let (Some(before), Some(applied)) = (before, applied) else {
+        let name = &task.args.realm;
+        let (Some((sync, before)), Some(applied)) = (before, applied) else {
             return said(format!("Domain {name} would be synced."));
         };
         let mut report = said(format!("Domain {name} synced."));
         if applied.tracks.iter().any(|track| !track.succeeded()) {
             return report;
         }
-        match changed(args, before, cluster) {
+        match changed(&sync, before, cluster) {
             Ok(changed) => report.changed = Some(changed),
             Err(why) => report.warnings.push(format!(
                 "whether the synchronisation of realm `{name}` changed anything is not known: {why}"
@@ -127,7 +116,59 @@ fn said(msg: String) -> Report {
     }
 }
 
-/// What a synchronisation of a realm may change, as far as it is asked for.
+/// The realm, with its settings where the caller may read them.
+fn find(name: &str, cluster: &Cluster) -> Result<Realm, Failure> {
+    let found = match cluster.realm(name) {
+        // To synchronise a realm takes other privileges than to read its settings; its type anyone may know.
+        Err(error) if error.status() == Some(403) => cluster
+            .realms()
+            .map(|realms| realms.into_iter().find(|realm| realm.realm == name)),
+        found => found,
+    };
+    found
+        .map_err(|error| fault::unable(&format!("read realm `{name}`"), &error))?
+        .ok_or_else(|| Failure::new(format!("Domain {name} not present.")))
+}
+
+/// What a synchronisation touches, by its options and by those that the realm has.
+#[derive(Debug)]
+pub struct Sync {
+    realm: String,
+    users: bool,
+    groups: bool,
+    acl: bool,
+}
+
+impl Sync {
+    fn of(args: &SyncArgs, realm: &Realm) -> Result<Self, Failure> {
+        let (name, kind) = (&args.realm, &realm.kind);
+        if !matches!(kind.as_str(), "ldap" | "ad") {
+            return Err(Failure::new(format!(
+                "the realm `{name}` is of type {kind}: only realms of type ldap and ad can be synchronised"
+            )));
+        }
+        let defaults = realm.text("sync-defaults-options").unwrap_or_default();
+        let defaults = PropertyString::parse(Kind::REALM_SYNC, &defaults)
+            .unwrap_or(PropertyString::empty(Kind::REALM_SYNC));
+        let scope = args.scope.map(|scope| scope.name());
+        let scope = scope.or(defaults.get("scope"));
+        if scope.is_none() && realm.has_settings() {
+            return Err(Failure::new(format!(
+                "the realm `{name}` does not say what is synchronised: state `scope`"
+            )));
+        }
+        let vanished = args.remove_vanished.as_deref();
+        let vanished = vanished.or(defaults.get("remove-vanished"));
+        Ok(Self {
+            realm: name.clone(),
+            users: scope != Some(Scope::Groups.name()),
+            groups: scope != Some(Scope::Users.name()),
+            acl: vanished.is_some_and(|words| words.contains("acl")),
+        })
+    }
+}
+
+/// What a synchronisation may change.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     users: BTreeMap<String, User>,
@@ -137,20 +178,20 @@ pub struct Seen {
 
 impl Seen {
     /// The realm's users end in `@realm`, its groups in `-realm`: that is how the server tells them.
-    fn of(args: &SyncArgs, cluster: &Cluster) -> Result<Self, Error> {
-        let (user, group) = (format!("@{}", args.realm), format!("-{}", args.realm));
+    fn of(sync: &Sync, cluster: &Cluster) -> Result<Self, Error> {
+        let (user, group) = (format!("@{}", sync.realm), format!("-{}", sync.realm));
         let mut seen = Self::default();
-        if args.scope != Some(Scope::Groups) {
+        if sync.users {
             let users = cluster.users()?.into_iter();
             let of_realm = users.filter(|row| row.userid.ends_with(&user));
             seen.users = of_realm.map(|row| (row.userid.clone(), row)).collect();
         }
-        if args.scope != Some(Scope::Users) {
+        if sync.groups {
             let groups = cluster.groups()?.into_iter();
             let of_realm = groups.filter(|row| row.groupid.ends_with(&group));
             seen.groups = of_realm.map(|row| (row.groupid.clone(), row)).collect();
         }
-        if args.acl_may_vanish() {
+        if sync.acl {
             seen.acl = cluster.acl()?;
             seen.acl.retain(|grant, _| match grant.subject.kind {
                 SubjectKind::User => grant.subject.id.ends_with(&user),
@@ -162,30 +203,14 @@ impl Seen {
     }
 }
 
-impl SyncArgs {
-    /// Whether ACL entries may be taken away: so it is said, or left to the realm.
-    fn acl_may_vanish(&self) -> bool {
-        self.remove_vanished
-            .as_deref()
-            .is_none_or(|words| words.contains("acl"))
-    }
-}
-
 /// Whether the realm is another one than before, or a sentence that says why that cannot be told.
-fn changed(
-    args: &SyncArgs,
-    before: Result<Seen, Error>,
-    cluster: &Cluster,
-) -> Result<bool, String> {
-    let before = before.map_err(|error| error.to_string())?;
-    let after = Seen::of(args, cluster).map_err(|error| error.to_string())?;
-    if before != after {
+fn changed(sync: &Sync, before: Result<Seen, Error>, cluster: &Cluster) -> Result<bool, String> {
+    let told = |error: Error| error.to_string();
+    if before.map_err(told)? != Seen::of(sync, cluster).map_err(told)? {
         return Ok(true);
     }
-    if args.remove_vanished.is_some() && args.acl_may_vanish() {
-        let mine = cluster
-            .permissions_on("/access")
-            .map_err(|error| error.to_string())?;
+    if sync.acl {
+        let mine = cluster.permissions_on("/access").map_err(told)?;
         if !mine.contains("Sys.Audit") {
             return Err("users and groups are as they were, but ACL entries may have been removed, which the caller \
                         does not see without Sys.Audit on /access"

@@ -40,6 +40,11 @@ impl Realm {
     pub fn text(&self, name: &str) -> Option<String> {
         self.settings.get(name).and_then(crate::wire::text_of)
     }
+
+    /// Whether it is told with all its settings, as the digest then is.
+    pub fn has_settings(&self) -> bool {
+        self.settings.contains_key("digest")
+    }
 }
 
 /// The question about one realm.
