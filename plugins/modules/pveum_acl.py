@@ -81,6 +81,8 @@ notes:
     and on one pool Pool.Allocate is enough to give roles whose privileges one holds oneself.
   - Without the privilege Sys.Audit on C(/access) the server shows a caller only the entries that it may change. Where
     a path has none that can be seen, check mode warns that nothing can be told, rather than tell a change.
+  - By O(state=absent) or O(exclusive=true) nobody takes from himself the last right on a path, or that to change its
+    entries. This holds for the user, its groups and the token with which the task runs; root@pam loses nothing.
   - On one path a user's own entry replaces what its groups are given there, and an entry on a deeper path replaces
     those above it. The role C(NoAccess) takes everything away.
   - A token with privilege separation has the rights that both it and its user have.

@@ -202,6 +202,7 @@ pub(super) struct Change {
     /// … and as it will be.
     pub want: Acl,
     writes: Vec<Write>,
+    exclusive: BTreeSet<String>,
     /// Paths on which the caller sees nothing, so that nobody can tell whether a write changes anything.
     pub unseen: BTreeSet<String>,
 }
@@ -217,6 +218,7 @@ pub(super) fn change(wishes: &[Wish], cluster: &Cluster) -> Result<Change, Failu
     let writes = writes(&have, &want);
     let mut tracks = tracks(&writes);
     tracks.extend(blind_removals(wishes, &unseen));
+    let exclusive = wishes.iter().filter(|wish| wish.exclusive);
     Ok(Change {
         tracks,
         before: shown(&have, &paths, &unseen),
@@ -225,6 +227,7 @@ pub(super) fn change(wishes: &[Wish], cluster: &Cluster) -> Result<Change, Failu
         have,
         want,
         writes,
+        exclusive: exclusive.map(|wish| wish.path.clone()).collect(),
         unseen,
     })
 }
@@ -232,7 +235,13 @@ pub(super) fn change(wishes: &[Wish], cluster: &Cluster) -> Result<Change, Failu
 impl Change {
     /// Refuses a change that would take the caller's own last right on a path.
     pub(super) fn spares_the_caller(self, cluster: &Cluster) -> Result<Self, Failure> {
-        own::keep(cluster, &self.have, &self.want, &self.writes)?;
+        own::keep(
+            cluster,
+            &self.have,
+            &self.want,
+            &self.writes,
+            &self.exclusive,
+        )?;
         Ok(self)
     }
 

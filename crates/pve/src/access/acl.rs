@@ -156,6 +156,8 @@ impl fmt::Display for Write {
             let of_kind = self.subjects.iter().filter(|subject| subject.kind == kind);
             let names = joined(of_kind.map(|subject| &subject.id));
             if !names.is_empty() {
+                // A name may hold what ends a quotation of the shell.
+                let names = names.replace('\'', r"'\''");
                 write!(formatter, " --{} '{names}'", kind.parameter())?;
             }
         }
@@ -315,6 +317,15 @@ mod tests {
         assert_eq!(want.len(), 200);
         assert_eq!(writes(&Acl::new(), &want).len(), 20);
         assert_eq!(writes(&want, &want), []);
+    }
+
+    #[test]
+    fn a_line_of_pveum_runs_nothing_that_a_name_says() {
+        let want: Acl = [(grant("/vms", "o'brien@ldap", "PVEAuditor"), true)].into();
+        assert_eq!(
+            writes(&Acl::new(), &want)[0].to_string(),
+            r"pveum acl modify /vms --roles PVEAuditor --users 'o'\''brien@ldap' --propagate 1"
+        );
     }
 
     #[test]

@@ -6,25 +6,28 @@ use ansible::Failure;
 use pve::Cluster;
 use pve::access::acl::{Acl, SubjectKind, Write};
 use pve::access::rights::{self, Caller};
+use pve::access::roles::Role;
 use pve::access::tokens;
+use pve::access::users::User;
 
 use crate::fault;
 
 /// The right to change entries.
 const MODIFY: &str = "Permissions.Modify";
 
-/// Refuses writes after which the caller has no right left on a path on which
-/// it has one now, or could not take them back.
+/// Refuses removals and exclusive wishes after which the caller has no right
+/// left on a path on which it has one now, or could not take them back.
 pub(super) fn keep(
     cluster: &Cluster,
     have: &Acl,
     want: &Acl,
     writes: &[Write],
+    exclusive: &BTreeSet<String>,
 ) -> Result<(), Failure> {
     let name = cluster.client().user();
     let (user, token) = tokens::split(name).map_or((name, None), |(user, _)| (user, Some(name)));
     let touches = |write: &&Write| {
-        write.gives.is_none()
+        (write.gives.is_none() || exclusive.contains(&write.path))
             && write.subjects.iter().any(|subject| {
                 subject.kind == SubjectKind::Group || subject.id == user || subject.id == name
             })
@@ -42,30 +45,79 @@ pub(super) fn keep(
     let roles = cluster.roles().map_err(unable)?;
     let users = cluster.users().map_err(unable)?;
     let row = users.iter().find(|row| row.userid == user);
-    let own = token.and_then(|token| tokens::split(token));
-    let is_separate = own.is_none_or(|(_, id)| {
-        row.and_then(|row| row.tokens.get(id))
-            .is_none_or(|token| token.privsep)
-    });
-    let caller = Caller {
-        user: user.to_owned(),
-        groups: row.map(|row| row.groups.clone()).unwrap_or_default(),
-        token: token.filter(|_| is_separate).map(str::to_owned),
-    };
+    let callers = callers(user, token, row, have);
     for path in paths {
-        let before = rights::on_path(have, &roles, &caller, path);
-        let after = rights::on_path(want, &roles, &caller, path);
-        let loses = if before.contains(MODIFY) && !after.contains(MODIFY) {
-            "the right to change the entries (Permissions.Modify)"
-        } else if !before.is_empty() && after.is_empty() {
-            "its last right"
-        } else {
-            continue;
+        // What the server says sorts out who the caller is not.
+        let known = match row {
+            Some(_) => None,
+            None => Some(cluster.permissions_on(path).map_err(unable)?),
         };
-        return Err(Failure::new(format!(
-            "this would take from the caller, `{name}`, {loses} on `{path}`: do it as another user, or keep an \
-             entry for it"
-        )));
+        let loses = callers.iter().find_map(|caller| {
+            let before = rights::on_path(have, &roles, caller, path);
+            let is_so = known
+                .as_ref()
+                .is_none_or(|known| weight(known) == weight(&before));
+            is_so.then(|| lost(&before, want, &roles, caller, path))?
+        });
+        if let Some(loses) = loses {
+            return Err(Failure::new(format!(
+                "this would take from the caller, `{name}`, {loses} on `{path}`: do it as another user, or keep an \
+                 entry for it"
+            )));
+        }
     }
     Ok(())
+}
+
+/// Who the caller may be, as far as rights go. A token without User.Modify or
+/// Sys.Audit does not see its own user, so neither whether it is separate nor
+/// that user's groups: it may be either, with none of the groups or all.
+fn callers(user: &str, token: Option<&str>, row: Option<&User>, have: &Acl) -> Vec<Caller> {
+    let caller = |groups: &BTreeSet<String>, is_separate: bool| Caller {
+        user: user.to_owned(),
+        groups: groups.clone(),
+        token: token.filter(|_| is_separate).map(str::to_owned),
+    };
+    if let Some(row) = row {
+        let own = token
+            .and_then(tokens::split)
+            .and_then(|(_, id)| row.tokens.get(id));
+        return vec![caller(&row.groups, own.is_none_or(|own| own.privsep))];
+    }
+    let groups = have
+        .keys()
+        .filter(|grant| grant.subject.kind == SubjectKind::Group)
+        .map(|grant| grant.subject.id.clone())
+        .collect();
+    let none = BTreeSet::new();
+    [
+        (&none, true),
+        (&none, false),
+        (&groups, true),
+        (&groups, false),
+    ]
+    .map(|(groups, is_separate)| caller(groups, is_separate))
+    .into()
+}
+
+/// What of rights on a path matters here: whether there are any, and the one to change entries.
+fn weight(privileges: &BTreeSet<String>) -> (bool, bool) {
+    (privileges.is_empty(), privileges.contains(MODIFY))
+}
+
+fn lost(
+    before: &BTreeSet<String>,
+    want: &Acl,
+    roles: &[Role],
+    caller: &Caller,
+    path: &str,
+) -> Option<&'static str> {
+    let after = rights::on_path(want, roles, caller, path);
+    if before.contains(MODIFY) && !after.contains(MODIFY) {
+        Some("the right to change the entries (Permissions.Modify)")
+    } else if !before.is_empty() && after.is_empty() {
+        Some("its last right")
+    } else {
+        None
+    }
 }
