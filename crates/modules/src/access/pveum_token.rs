@@ -6,7 +6,7 @@ mod store;
 use ansible::{Args, Choice, Failure};
 use pve::access::tokens;
 use pve::apply::Applied;
-use pve::{Cluster, Plan, Planned};
+use pve::{Cluster, Error, Plan, Planned};
 use secret::Secret;
 use serde_json::{Map, Value, json};
 
@@ -97,7 +97,7 @@ impl Job for PveumToken {
         let (user, name) = tokens::split(&id).unwrap_or_default();
         let of_user = cluster
             .tokens(user)
-            .map_err(|error| fault::unable(&format!("read the tokens of `{user}`"), &error))?;
+            .map_err(|error| unreadable(user, &error))?;
         let have = match (of_user, args.token.state) {
             (Some(mut tokens), _) => tokens.remove(name),
             (None, State::Absent) => None,
@@ -159,6 +159,18 @@ impl Job for PveumToken {
         }
         report
     }
+}
+
+/// The server's refusal does not name what is missing.
+fn unreadable(user: &str, error: &Error) -> Failure {
+    let mut failure = fault::unable(&format!("read the tokens of `{user}`"), error);
+    if error.status() == Some(403) {
+        failure.msg.push_str(
+            ". The caller needs User.Modify on /access/groups, or on a group of the user; only the user itself, and \
+             none of its tokens, needs no right for its own",
+        );
+    }
+    failure
 }
 
 fn no_user(user: &str) -> Failure {

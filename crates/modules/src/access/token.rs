@@ -65,7 +65,9 @@ pub(super) fn checked(userid: &str, tokenid: Option<&str>) -> Result<String, Fai
         return Err(wrong("is the token of another user than userid"));
     }
     if !user.contains('@') {
-        return Err(wrong("has no realm: write `user@realm`"));
+        return Err(Failure::new(format!(
+            "`{user}` has no realm: write `user@realm`"
+        )));
     }
     let is_plain = |character: char| character.is_ascii_alphanumeric() || "._-".contains(character);
     if name.len() < 2

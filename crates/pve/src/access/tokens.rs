@@ -82,6 +82,12 @@ impl Cluster {
                 Ok(Some(tokens.collect()))
             }
             Err(error) if error.is_not_found() => Ok(None),
+            // So it answers all but root@pam where there is no such user; about the user itself it
+            // tells. Source: `PVE::RPCEnvironment::exec_api2_perm_check`.
+            Err(error) if error.status() == Some(403) => match self.user(userid) {
+                Ok(None) => Ok(None),
+                _ => Err(error),
+            },
             Err(error) => Err(error),
         }
     }

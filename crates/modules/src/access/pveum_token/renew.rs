@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ansible::Failure;
-use pve::access::acl::{self, Acl, Subject, SubjectKind};
+use pve::access::acl::{self, Acl, Subject, SubjectKind, Write};
 use pve::access::tokens::{self, Token};
 use pve::connection::Credentials;
-use pve::plan::{Ending, Follow, Place};
+use pve::plan::{Ending, Follow, Place, Probe, Verdict};
 use pve::texts::Matched;
-use pve::{Cluster, Plan, Step, Track, Verb};
+use pve::{Cluster, Error, Plan, Step, Track, Verb};
+use secret::Secret;
 
 use super::{Regenerate, TokenArgs, store};
 use crate::access::acl as entries;
@@ -49,10 +50,14 @@ pub(super) fn is_due(
         (None, Some(file)) => store::read(file).map_err(Failure::new)?,
         (None, None) => None,
     };
-    let Some(secret) = secret.filter(|secret| !secret.is_empty()) else {
+    let may_be_one = |secret: &Secret| {
+        let text = secret.expose();
+        !text.is_empty() && text.chars().all(|character| character.is_ascii_graphic())
+    };
+    let Some(secret) = secret.filter(may_be_one) else {
         return Ok(true);
     };
-    if has_ended(have) {
+    if has_ended(have.expire) {
         warnings.push(format!(
             "the token `{id}` has expired, so whether its secret is the right one cannot be told"
         ));
@@ -64,18 +69,30 @@ pub(super) fn is_due(
         token_id: name.to_owned(),
         secret,
     };
-    cluster
+    let is_right = cluster
         .client()
         .accepts(&credentials)
-        .map(|accepted| !accepted)
-        .map_err(|error| fault::unable(&format!("test the secret of token `{id}`"), &error))
+        .map_err(|error| fault::unable(&format!("test the secret of token `{id}`"), &error))?;
+    // Who may not read the user is the user itself, who has just logged in.
+    if !is_right
+        && let Ok(Some(row)) = cluster.user(user)
+        && (!row.enable || has_ended(row.expire))
+    {
+        warnings.push(format!(
+            "the user `{user}` is disabled or has expired, so whether the secret of the token `{id}` is the right one \
+             cannot be told"
+        ));
+        return Ok(false);
+    }
+    Ok(!is_right)
 }
 
-fn has_ended(token: &Token) -> bool {
+/// Whether this time, in seconds since 1970 or 0 for never, is over.
+fn has_ended(expire: i64) -> bool {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());
-    token.expire > 0 && u64::try_from(token.expire).is_ok_and(|expire| expire <= now)
+    expire > 0 && u64::try_from(expire).is_ok_and(|expire| expire <= now)
 }
 
 /// Adds a new secret to what becomes of the token, which is `have` by now and
@@ -95,13 +112,20 @@ pub(super) fn renew(
     let may_be_in_place = version >= IN_PLACE_SINCE;
     let too_old = "this server cannot give a token a new secret in place (Proxmox VE 9.1 can): with \
                    regenerate_fallback the token is removed and made again, with its ACL entries";
-    let instead = match (fallback_allowed, may_be_in_place) {
-        (true, _) => anew(id, have, change, cluster, place, plan)?,
-        (false, true) => vec![Step::cannot(REGENERATE, too_old)],
-        (false, false) => {
-            return Err(Failure::new(format!(
-                "unable to {REGENERATE} token `{id}`: {too_old}"
-            )));
+    let instead = if fallback_allowed {
+        anew(id, have, change, cluster, place, plan)
+    } else {
+        Err(Failure::new(too_old))
+    };
+    let instead = match instead {
+        Ok(steps) => steps,
+        // It may not come to that.
+        Err(failure) if may_be_in_place => vec![Step::cannot(REGENERATE, failure.msg)],
+        Err(failure) => {
+            return Err(Failure {
+                msg: format!("unable to {REGENERATE} token `{id}`: {}", failure.msg),
+                ..failure
+            });
         }
     };
     let steps = if may_be_in_place {
@@ -134,8 +158,9 @@ pub(super) fn renew(
     Ok(())
 }
 
-/// Removes the token and makes it again, with what it has and is to have. What
-/// a run that is killed in between could not put back is told before it begins.
+/// Removes the token and makes it again, with what it has and is to have.
+/// Nothing is removed that this caller could not bring back; what a run that is
+/// killed in between could not put back is told before it begins.
 fn anew(
     id: &str,
     have: &Token,
@@ -144,6 +169,11 @@ fn anew(
     place: Option<&Arc<Place>>,
     plan: &mut Plan,
 ) -> Result<Vec<Step>, Failure> {
+    if cluster.client().user() == id {
+        return Err(Failure::new(
+            "the task runs with this token, which could not be made again once it is removed: do it as another user",
+        ));
+    }
     let subject = Subject {
         kind: SubjectKind::Token,
         id: id.to_owned(),
@@ -151,6 +181,7 @@ fn anew(
     let mut own = entries::all(cluster)?;
     own.retain(|grant, _| grant.subject == subject);
     let restores = acl::writes(&Acl::new(), &own);
+    can_restore(&restores, cluster)?;
     if !restores.is_empty() {
         let lines: Vec<String> = restores.iter().map(ToString::to_string).collect();
         plan.notices.push(format!(
@@ -160,10 +191,17 @@ fn anew(
     }
     let mut fields = token::fields(have);
     fields.extend(change.stated.clone());
-    let remove = TOKEN.change(id, Some(&token::fields(have)), &Wish::Absent);
-    let mut make = token::change(id, None, &Wish::Present(fields), place.cloned());
+    let fields = Wish::Present(fields);
+    let remove = || TOKEN.change(id, Some(&token::fields(have)), &Wish::Absent);
     // What cannot be put where it belongs stays all the same: the old one is gone already.
-    let make = make.step.take().map(|step| Step { undo: None, ..step });
+    let make = || {
+        let make = token::change(id, None, &fields, place.cloned());
+        make.step.map(|step| Step { undo: None, ..step })
+    };
+    // One that is there by now was made by a request whose answer, and with it the secret, was lost.
+    let lost = remove().step.into_iter().chain(make()).collect();
+    let make =
+        make().map(|step| step.on(Ending::Text(Matched::AlreadyExists), Follow::Steps(lost)));
     let restores = restores.iter().map(|write| {
         Step::call(
             "give the ACL entries back to",
@@ -172,10 +210,44 @@ fn anew(
         )
         .claims(USER_CFG, 1)
     });
-    Ok(remove
-        .step
+    Ok(place
+        .map(has_place)
         .into_iter()
+        .chain(remove().step)
         .chain(make)
         .chain(restores)
         .collect())
+}
+
+/// Whether the caller may give these entries.
+fn can_restore(restores: &[Write], cluster: &Cluster) -> Result<(), Failure> {
+    if cluster.client().user() == "root@pam" {
+        return Ok(());
+    }
+    for write in restores {
+        let held = cluster
+            .permissions_on(&write.path)
+            .map_err(|error| fault::unable("read the caller's own rights", &error))?;
+        if !held.contains("Permissions.Modify") {
+            return Err(Failure::new(format!(
+                "its ACL entries could not be put back: the caller lacks Permissions.Modify on {}",
+                write.path
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Makes sure of the place for the secret before the old token goes.
+fn has_place(place: &Arc<Place>) -> Step {
+    let place = Arc::clone(place);
+    let probe = Probe::new(Vec::new(), move |_| match place() {
+        Ok(_) => Verdict::Holds(None),
+        Err(why) => Verdict::Never(Error::Never(why)),
+    });
+    Step::wait(
+        "keep the new secret of",
+        "place for the secret found",
+        probe,
+    )
 }
