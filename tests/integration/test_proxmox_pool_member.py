@@ -165,7 +165,8 @@ def test_exclusive_with_no_members_empties_the_pool_whatever_the_state(member, c
         ({"vm": 999}, "VM with vmid 999 does not exist in cluster"),
         ({"vm": "nobody"}, "No VM with name nobody found (a guest without VM.Audit is invisible to ansible@pam!mms)"),
         ({"vm": "alma-10"}, "Multiple VMs with name alma-10 found, provide vmid instead: 9002 on pve1, 9003 on pve2"),
-        ({"storage": "nowhere"}, "Storage(s) not found in the cluster: nowhere"),
+        ({"storage": "nowhere"}, "Storage(s) not found in the cluster: nowhere "
+         "(a storage without Datastore.Audit is invisible to ansible@pam!mms)"),
         ({}, "members[1] names neither a vm nor a storage"),
     ],
 )

@@ -69,12 +69,12 @@ impl Job for ProxmoxPoolMember {
     fn plan(task: &Task<'_, PoolMemberArgs>, cluster: &Cluster) -> Result<Planned<()>, Failure> {
         let args = task.args;
         check_id(&args.poolid)?;
-        let wanted = Wanted::read(&args.members)?;
         let unable = format!("read pool `{}`", args.poolid);
         let pool = cluster
             .pool(&args.poolid)
             .map_err(|error| fault::unable(&unable, &error))?
             .ok_or_else(|| Failure::new(format!("unable to {unable}: there is no such pool")))?;
+        let wanted = Wanted::read(&args.members)?;
         let found = wanted.find(cluster, &pool.members, adds(args))?;
         plan(args, &pool.members, &found.members, &found.pools).map(|plan| Planned::Ready(plan, ()))
     }
@@ -139,30 +139,7 @@ fn plan(
             args.poolid
         )));
     }
-    let mut steps = Vec::new();
-    // Who has rights by the pool keeps some throughout: what comes in comes first.
-    if !new.is_empty() {
-        let call = listing(&args.poolid, &new);
-        let may_move = args.allow_move && !new.guests.is_empty();
-        let call = call.with_some("allow-move", may_move.then_some(true));
-        let added = new.clone();
-        steps.push(
-            step("add members to", "members added", call)
-                .lost(look_up(&args.poolid, move |have| {
-                    added.without(have).is_empty()
-                })),
-        );
-    }
-    if !old.is_empty() {
-        let call = listing(&args.poolid, &old).with("delete", true);
-        let removed = old.clone();
-        steps.push(
-            step("remove members from", "members removed", call)
-                .lost(look_up(&args.poolid, move |have| {
-                    have.without(&removed) == *have
-                })),
-        );
-    }
+    let steps = steps(args, &new, &old);
     let track = (!steps.is_empty()).then(|| Track::new("pool", args.poolid.clone(), steps));
     let after = have.with(&new).without(&old);
     let mut plan = Plan {
@@ -177,6 +154,26 @@ fn plan(
         plan.after["pools"] = json!(here);
     }
     Ok(plan)
+}
+
+/// The writes. Who has rights by the pool keeps some throughout: what comes in
+/// comes first.
+fn steps(args: &PoolMemberArgs, new: &Members, old: &Members) -> Vec<Step> {
+    let mut steps = Vec::new();
+    if !new.is_empty() {
+        let may_move = args.allow_move && !new.guests.is_empty();
+        let call = listing(&args.poolid, new).with_some("allow-move", may_move.then_some(true));
+        let new = new.clone();
+        let there = look_up(&args.poolid, move |have| new.without(have).is_empty());
+        steps.push(step("add members to", "members added", call).lost(there));
+    }
+    if !old.is_empty() {
+        let call = listing(&args.poolid, old).with("delete", true);
+        let old = old.clone();
+        let gone = look_up(&args.poolid, move |have| old.common(have).is_empty());
+        steps.push(step("remove members from", "members removed", call).lost(gone));
+    }
+    steps
 }
 
 fn listing(poolid: &str, members: &Members) -> Call {

@@ -172,7 +172,7 @@ fn what_is_not_there_cannot_be_added() {
         ),
         (
             json!([{"storage": "b"}, {"storage": "ceph"}, {"storage": "a"}]),
-            "Storage(s) not found in the cluster: a, b",
+            "Storage(s) not found in the cluster: a, b (a storage without Datastore.Audit is invisible to root@pam)",
         ),
         (
             json!([{"vm": "web"}, {}]),

@@ -160,8 +160,9 @@ fn storages_exist(cluster: &Cluster, wanted: &BTreeSet<String>) -> Result<(), Fa
         Ok(())
     } else {
         Err(Failure::new(format!(
-            "Storage(s) not found in the cluster: {}",
-            missing.join(", ")
+            "Storage(s) not found in the cluster: {} (a storage without Datastore.Audit is invisible to {})",
+            missing.join(", "),
+            cluster.client().user()
         )))
     }
 }
