@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -268,6 +269,28 @@ def test_in_place_the_fallback_is_not_needed_and_asks_for_nothing(token, made, w
     result = token(cluster, by=by, regenerate="always", regenerate_fallback=True)
     assert result["changed"] and not result.get("failed") and not result.get("warnings")
     assert works(cluster, result["secret"]) and whole(cluster)
+
+
+def test_a_new_secret_that_cannot_be_kept_is_told_to_be_lost(executable, made, works, cluster, tmp_path):
+    """The folder goes away while the server makes the secret: nothing brings the old one back."""
+    first = made(cluster)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    cluster.fault(method="PUT", path=WRITE, seconds=2)
+    args = {**connecting(cluster), "userid": FULL, "regenerate": "always", "secret_file": str(folder / "secret")}
+    with subprocess.Popen([executable, "pveum_token", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True, env=clean_environment()) as run:
+        run.stdin.write(json.dumps(args))
+        run.stdin.close()
+        deadline = time.monotonic() + 30
+        while not list(folder.iterdir()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        shutil.rmtree(folder)
+        result = json.loads(run.stdout.read())
+    assert result["failed"] and result["changed"]
+    assert result["msg"].startswith(f"unable to regenerate the secret of token `{FULL}`: unable to write `{folder}/secret`")
+    assert result["msg"].endswith("; the old secret holds no more, and the new one is lost: regenerate it once more")
+    assert not works(cluster, first) and whole(cluster)
 
 
 # ------------------------------------------------------------------------------------- where it cannot be in place

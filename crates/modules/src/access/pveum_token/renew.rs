@@ -106,6 +106,8 @@ pub(super) fn renew(
     place: Option<&Arc<Place>>,
     plan: &mut Plan,
 ) -> Result<(), Failure> {
+    let place = place.map(without_return);
+    let place = place.as_ref();
     let version = cluster
         .version()
         .map_err(|error| fault::unable("read the version of Proxmox VE", &error))?;
@@ -236,6 +238,19 @@ fn can_restore(restores: &[Write], cluster: &Cluster) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// A place that says what it means where it fails: the old secret is gone by then.
+fn without_return(place: &Arc<Place>) -> Arc<Place> {
+    let place = Arc::clone(place);
+    Arc::new(move || {
+        let put = place()?;
+        Ok(Box::new(move |secret: &Secret| {
+            put(secret).map_err(|why| {
+                format!("{why}; the old secret holds no more, and the new one is lost: regenerate it once more")
+            })
+        }))
+    })
 }
 
 /// Makes sure of the place for the secret before the old token goes.
