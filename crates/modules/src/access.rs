@@ -10,6 +10,8 @@ pub mod proxmox_group;
 pub mod proxmox_group_info;
 pub mod proxmox_role;
 pub mod pveum_access;
+pub mod proxmox_user;
+pub mod proxmox_user_info;
 pub mod pveum_acl;
 pub mod pveum_role;
 pub mod pveum_token;

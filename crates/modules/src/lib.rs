@@ -31,6 +31,8 @@ pub const MODULES: &[Module] = &[
     guests::proxmox_shutdown_vms::MODULE,
     guests::proxmox_start_vms::MODULE,
     access::pveum_access::MODULE,
+    access::proxmox_user::MODULE,
+    access::proxmox_user_info::MODULE,
     access::pveum_acl::MODULE,
     access::pveum_role::MODULE,
     access::pveum_token::MODULE,

@@ -7,7 +7,6 @@ use serde_json::{Map, Value, json};
 
 use super::user::{self, Caller, UserOptions};
 use crate::connection::Connection;
-use crate::fault;
 use crate::job::{Job, Report, Task};
 
 /// The options of `pveum_user`.
@@ -37,14 +36,9 @@ impl Job for PveumUser {
     fn plan(task: &Task<'_, PveumUserArgs>, cluster: &Cluster) -> Result<Planned<()>, Failure> {
         let options = &task.args.user;
         options.check()?;
-        let have = cluster
-            .user(&options.userid)
-            .map_err(|error| fault::unable(&format!("read user `{}`", options.userid), &error))?;
+        let have = user::read(&options.userid, cluster)?;
         let password = user::compare(options, have.as_ref(), cluster)?;
-        let caller = Caller {
-            name: cluster.client().user(),
-            password: task.args.connection.api_password.as_ref(),
-        };
+        let caller = Caller::of(cluster, &task.args.connection);
         let change = user::change(options, have.as_ref(), password, caller)?;
         Ok(Planned::Ready(change.plan(), ()))
     }

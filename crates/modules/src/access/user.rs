@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use ansible::{Args, Choice, Failure};
 use pve::access::users::{self, User};
 use pve::wire::lists::joined;
-use pve::{Call, Param, Plan, Track, path};
+use pve::{Call, Cluster, Param, Plan, Track, path};
 use secret::Secret;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 pub(super) use password::{Caller, Password, compare};
 
 use super::role::USER_CFG;
+use crate::fault;
 use crate::resource::{Change, Emptied, Fate, Field, Fields, Resource, State, Wish, stated};
 
 /// A user.
@@ -32,9 +33,6 @@ pub(super) const USER: Resource = Resource {
 
 /// The one user that the server always has.
 const ROOT: &str = "root@pam";
-
-/// How long a password may be, in characters.
-const PASSWORD: std::ops::RangeInclusive<usize> = 8..=64;
 
 /// What stands in a diff in place of a secret …
 const HIDDEN: &str = "********";
@@ -112,15 +110,6 @@ impl UserOptions {
             })
         } else if self.expire.is_some_and(|expire| expire < 0) {
             Some("expire must be 0 (never) or a time in seconds since 1970".to_owned())
-        } else if let Some(password) = &self.password
-            && !PASSWORD.contains(&password.expose().chars().count())
-        {
-            Some(format!(
-                "the password of user `{}` must have {} to {} characters",
-                self.userid,
-                PASSWORD.start(),
-                PASSWORD.end()
-            ))
         } else {
             None
         };
@@ -154,7 +143,7 @@ impl UserOptions {
 
 /// `name@realm`, by the rule of the server: it would take the id of a token for
 /// that of a user who does not exist.
-fn check_userid(userid: &str) -> Result<(), Failure> {
+pub(super) fn check_userid(userid: &str) -> Result<(), Failure> {
     let in_realm = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     let valid = userid.rsplit_once('@').is_some_and(|(name, realm)| {
         !name.is_empty()
@@ -180,6 +169,8 @@ fn check_userid(userid: &str) -> Result<(), Failure> {
 /// What makes a user as it is wanted.
 #[derive(Debug)]
 pub(super) struct UserChange {
+    /// What becomes of the user, the password aside.
+    pub fate: Fate,
     /// The user as it is; null where there is none.
     pub before: Value,
     /// The user as it will be.
@@ -204,6 +195,13 @@ impl UserChange {
     }
 }
 
+/// The user, if there is one.
+pub(super) fn read(userid: &str, cluster: &Cluster) -> Result<Option<User>, Failure> {
+    cluster
+        .user(userid)
+        .map_err(|error| fault::unable(&format!("read user `{userid}`"), &error))
+}
+
 /// What makes a user as it is wanted. `password` is what [`compare`] has found.
 pub(super) fn change(
     options: &UserOptions,
@@ -213,7 +211,7 @@ pub(super) fn change(
 ) -> Result<UserChange, Failure> {
     let userid = options.userid.as_str();
     let mut change = USER.change(userid, have.map(fields).as_ref(), &options.wish(have));
-    finish_call(&mut change, options, have);
+    finish_call(&mut change, options, have)?;
     hide_keys(&mut change);
     let mut warnings = Vec::new();
     let mut track = change.track();
@@ -249,6 +247,7 @@ pub(super) fn change(
         _ => {}
     }
     Ok(UserChange {
+        fate: change.fate,
         before: change.before,
         after: change.after,
         track,
@@ -257,9 +256,13 @@ pub(super) fn change(
 }
 
 /// What the fields alone do not say of the write.
-fn finish_call(change: &mut Change, options: &UserOptions, have: Option<&User>) {
+fn finish_call(
+    change: &mut Change,
+    options: &UserOptions,
+    have: Option<&User>,
+) -> Result<(), Failure> {
     let Some(call) = change.step.as_mut().and_then(|step| step.call.as_mut()) else {
-        return;
+        return Ok(());
     };
     if let Some(keys) = &options.keys {
         set(call, "keys", keys.clone().into());
@@ -267,6 +270,7 @@ fn finish_call(change: &mut Change, options: &UserOptions, have: Option<&User>) 
     match (change.fate, have) {
         (Fate::Created, _) => {
             if let Some(password) = &options.password {
+                let password = password::checked(&options.userid, password)?;
                 call.params
                     .push(("password".to_owned(), password.clone().into()));
             }
@@ -284,6 +288,7 @@ fn finish_call(change: &mut Change, options: &UserOptions, have: Option<&User>) 
         }
         _ => {}
     }
+    Ok(())
 }
 
 fn set(call: &mut Call, name: &str, value: Param) {

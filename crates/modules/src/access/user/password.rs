@@ -9,6 +9,7 @@ use pve::{Call, Cluster, Step, path};
 use secret::Secret;
 
 use super::{ROOT, UpdatePassword, UserOptions};
+use crate::connection::Connection;
 use crate::fault;
 use crate::resource::State;
 
@@ -73,11 +74,34 @@ pub(in crate::access) struct Caller<'a> {
     pub password: Option<&'a Secret>,
 }
 
-impl Caller<'_> {
+impl<'a> Caller<'a> {
+    /// Who asks, by these options.
+    pub(in crate::access) fn of(cluster: &'a Cluster, options: &'a Connection) -> Self {
+        Self {
+            name: cluster.client().user(),
+            password: options.api_password.as_ref(),
+        }
+    }
+
     /// Whether it is a token, which may not change passwords.
     pub(in crate::access) fn is_token(&self) -> bool {
         self.name.contains('!')
     }
+}
+
+/// How long a password may be, in characters.
+const LENGTH: std::ops::RangeInclusive<usize> = 8..=64;
+
+/// A password that the server would take.
+pub(super) fn checked<'a>(userid: &str, password: &'a Secret) -> Result<&'a Secret, Failure> {
+    if LENGTH.contains(&password.expose().chars().count()) {
+        return Ok(password);
+    }
+    Err(Failure::new(format!(
+        "the password of user `{userid}` must have {} to {} characters",
+        LENGTH.start(),
+        LENGTH.end()
+    )))
 }
 
 /// The write of another password, where the caller may write it.
@@ -91,7 +115,7 @@ pub(super) fn write(userid: &str, password: &Secret, caller: Caller<'_>) -> Resu
     }
     let mut call = Call::put(path!("access", "password"))
         .with("userid", userid)
-        .with("password", password.clone());
+        .with("password", checked(userid, password)?.clone());
     // The server wants everybody but root to confirm who they are.
     if let Some(own) = caller.password.filter(|_| caller.name != ROOT) {
         call = call.with("confirmation-password", own.clone());

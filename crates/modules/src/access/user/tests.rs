@@ -225,13 +225,24 @@ fn what_the_server_would_refuse_is_refused_at_once() {
             json!({"userid": "ada@pve", "expire": -1}),
             "expire must be 0 (never) or a time in seconds since 1970",
         ),
-        (
-            json!({"userid": "ada@pve", "password": "1234567"}),
-            "the password of user `ada@pve` must have 8 to 64 characters",
-        ),
     ];
     for (given, message) in cases {
         assert_eq!(options(given).check().unwrap_err().msg, message);
     }
     options(json!({"userid": "root@pam"})).check().unwrap();
+}
+
+#[test]
+fn a_password_that_would_be_sent_has_the_length_that_the_server_takes() {
+    let length = "the password of user `ada@pve` must have 8 to 64 characters";
+    for password in [String::new(), "1234567".to_owned(), "x".repeat(65)] {
+        let wanted = options(json!({"userid": "ada@pve", "password": password}));
+        for (have, compared) in [(None, Password::Kept), (Some(ada()), Password::Differs)] {
+            let failure = change(&wanted, have.as_ref(), compared, ROOT).unwrap_err();
+            assert_eq!(failure.msg, length);
+        }
+        change(&wanted, Some(&ada()), Password::Kept, ROOT).unwrap();
+    }
+    let wanted = options(json!({"userid": "ada@pve", "password": "ä".repeat(64)}));
+    change(&wanted, None, Password::Kept, ROOT).unwrap();
 }
