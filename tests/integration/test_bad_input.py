@@ -27,7 +27,7 @@ def least(spec):
             return [value({"type": option.get("elements", "str"), "options": option.get("options")})]
         if kind == "dict":
             return options(option.get("options") or {}, option.get("required_one_of"))
-        return {"int": 1, "float": 1.0, "bool": True}.get(kind, "x")
+        return {"int": 1, "float": 1.0, "bool": True}.get(kind, "xx")
 
     def options(declared, one_of):
         names = {name for name, option in declared.items() if option.get("required")}

@@ -15,6 +15,13 @@ PEER = specs.peer()
 DROP_IN = [module for module in MODULES if module in PEER]
 # Rules that are looser here, module by module; docs/compat.md says why.
 LOOSER = {"proxmox_domain": {"required_if"}}
+# Result keys that the peer documents with another type than it returns, as the recordings show.
+MISDOCUMENTED = {
+    "proxmox_cluster_join_info": "cluster_join",
+    "proxmox_node_info": "proxmox_nodes.network",
+    "proxmox_storage_contents_info": "proxmox_storage_content.ctime",
+    "proxmox_storage_info": "proxmox_storages.prune-backups",
+}
 
 
 def spec(module):
@@ -37,7 +44,8 @@ def test_every_option_of_the_namesake_is_there(module):
 
 @pytest.mark.parametrize("module", DROP_IN)
 def test_every_result_key_of_the_namesake_is_there(module):
-    assert list(specs.missing_keys(PEER[module]["returns"], documented(module))) == []
+    missing = specs.missing_keys(PEER[module]["returns"], documented(module))
+    assert [fault for fault in missing if fault.split(": ")[0] != MISDOCUMENTED.get(module)] == []
 
 
 @pytest.mark.parametrize("module", DROP_IN)

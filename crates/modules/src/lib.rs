@@ -10,8 +10,11 @@ pub mod connection;
 pub mod fault;
 pub mod guests;
 pub mod job;
+pub mod nodes;
 pub mod pools;
+pub mod reader;
 pub mod resource;
+pub mod storage;
 
 use ansible::Module;
 
@@ -19,17 +22,23 @@ use ansible::Module;
 pub const MODULES: &[Module] = &[
     access::proxmox_access_acl::MODULE,
     guests::proxmox_clone_vms::MODULE,
+    cluster::proxmox_cluster_join_info::MODULE,
+    cluster::proxmox_cluster_status_info::MODULE,
     cluster::proxmox_connectivity::MODULE,
     access::proxmox_domain::MODULE,
     access::proxmox_domain_info::MODULE,
     access::proxmox_domain_sync::MODULE,
     access::proxmox_group::MODULE,
     access::proxmox_group_info::MODULE,
+    nodes::proxmox_node_info::MODULE,
     pools::proxmox_pool::MODULE,
     pools::proxmox_pool_member::MODULE,
     access::proxmox_role::MODULE,
     guests::proxmox_shutdown_vms::MODULE,
     guests::proxmox_start_vms::MODULE,
+    storage::proxmox_storage_contents_info::MODULE,
+    storage::proxmox_storage_info::MODULE,
+    nodes::proxmox_tasks_info::MODULE,
     access::proxmox_user::MODULE,
     access::proxmox_user_info::MODULE,
     access::pveum_access::MODULE,

@@ -17,6 +17,7 @@ pub mod guests;
 pub mod nodes;
 pub mod plan;
 pub mod pools;
+pub mod storage;
 mod task;
 pub mod texts;
 pub mod transport;

@@ -142,7 +142,7 @@ fn name_task(error: Error, upid: &Upid) -> Error {
     }
 }
 
-fn is_warnings(exit_status: &str) -> bool {
+pub(crate) fn is_warnings(exit_status: &str) -> bool {
     exit_status
         .strip_prefix("WARNINGS: ")
         .is_some_and(|count| !count.is_empty() && count.bytes().all(|byte| byte.is_ascii_digit()))

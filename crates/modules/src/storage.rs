@@ -1,0 +1,4 @@
+//! Storages, and what lies on them.
+
+pub mod proxmox_storage_contents_info;
+pub mod proxmox_storage_info;
