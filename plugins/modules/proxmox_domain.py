@@ -263,20 +263,20 @@ EXAMPLES = r"""
 ---
 - name: The office's directory
   ferrox.proxmox.proxmox_domain:
-    realm: example.test
+    realm: office
     state: present
     type: ldap
     comment: Office
     default: true
-    ldap_primary_server: ldap1.example.test
-    ldap_secondary_server: ldap2.example.test
+    ldap_primary_server: ldap.example.org
+    ldap_secondary_server: ldap2.example.org
     ldap_mode: ldaps
     ldap_validate_certs: true
-    ldap_base_dn: "ou=people,dc=example,dc=test"
+    ldap_base_dn: "ou=people,dc=example,dc=org"
     ldap_user_attr: uid
-    ldap_bind_dn: "uid=proxmox,ou=services,dc=example,dc=test"
+    ldap_bind_dn: "uid=proxmox,ou=services,dc=example,dc=org"
     ldap_password: "{{ vault_ldap_password }}"
-    ldap_filter: "(memberOf=cn=operators,ou=groups,dc=example,dc=test)"
+    ldap_filter: "(memberOf=cn=operators,ou=groups,dc=example,dc=org)"
     ldap_sync_defaults_options:
       scope: both
       enable_new: true
@@ -284,11 +284,11 @@ EXAMPLES = r"""
 
 - name: The bind password was changed
   ferrox.proxmox.proxmox_domain:
-    realm: example.test
+    realm: office
     state: present
     type: ldap
-    ldap_primary_server: ldap1.example.test
-    ldap_base_dn: "ou=people,dc=example,dc=test"
+    ldap_primary_server: ldap.example.org
+    ldap_base_dn: "ou=people,dc=example,dc=org"
     ldap_user_attr: uid
     ldap_password: "{{ vault_ldap_password }}"
     update_password: always
@@ -298,8 +298,8 @@ EXAMPLES = r"""
     realm: corp
     state: present
     type: ad
-    ad_domain: corp.example.test
-    ad_primary_server: dc1.corp.example.test
+    ad_domain: example.org
+    ad_primary_server: ad.example.org
     ad_case_sensitive: false
 
 - name: Single sign-on
@@ -307,7 +307,7 @@ EXAMPLES = r"""
     realm: sso
     state: present
     type: openid
-    openid_issuer_url: "https://sso.example.test/realms/main"
+    openid_issuer_url: "https://sso.example.org/realms/main"
     openid_client_id: proxmox
     openid_client_key: "{{ vault_sso_key }}"
     openid_username_claim: email
@@ -325,5 +325,5 @@ msg:
   description: What became of the realm, or would become in check mode.
   type: str
   returned: always
-  sample: Domain example.test added.
+  sample: Domain office added.
 """

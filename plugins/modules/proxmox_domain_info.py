@@ -59,7 +59,7 @@ EXAMPLES = r"""
 
 - name: One realm with its settings
   ferrox.proxmox.proxmox_domain_info:
-    domain: example.test
+    domain: pve
 """
 
 RETURN = r"""
@@ -74,7 +74,7 @@ proxmox_domains:
       description: The realm's name.
       type: str
       returned: always
-      sample: example.test
+      sample: office
     type:
       description: Its type, V(pam), V(pve), V(ldap), V(ad) or V(openid).
       type: str
@@ -95,6 +95,6 @@ proxmox_domains:
       realm: pam
       type: pam
     - comment: Directory of the office
-      realm: example.test
+      realm: office
       type: ldap
 """

@@ -71,13 +71,25 @@ author:
 
 EXAMPLES = r"""
 ---
-- name: As the realm is set up
+- name: A directory, and how it is synchronised
+  ferrox.proxmox.proxmox_domain:
+    realm: office
+    state: present
+    type: ldap
+    ldap_primary_server: ldap.example.org
+    ldap_base_dn: "ou=people,dc=example,dc=org"
+    ldap_user_attr: uid
+    ldap_sync_defaults_options:
+      scope: both
+      enable_new: true
+
+- name: Its users and groups
   ferrox.proxmox.proxmox_domain_sync:
-    realm: example.test
+    realm: office
 
 - name: Users only, and without those that have left
   ferrox.proxmox.proxmox_domain_sync:
-    realm: example.test
+    realm: office
     scope: users
     enable_new: true
     remove_vanished: "acl;entry"
@@ -89,5 +101,5 @@ msg:
   description: What was done, or would be done in check mode.
   type: str
   returned: always
-  sample: Domain example.test synced.
+  sample: Domain office synced.
 """

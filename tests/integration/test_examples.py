@@ -54,6 +54,7 @@ def play_of(module, connection, port):
         # What examples take from a vault.
         "vars": {"vault_proxmox_api_user": "ansible@pam!mms", "vault_proxmox_api_token_secret": "not used",
                  "vault_vm_password": "correct-horse-battery", "vault_user_password": "analytical-engine",
+                 "vault_ldap_password": "bind-and-read", "vault_sso_key": "client-of-many",
                  "vault_ssh_keys": ["ssh-ed25519 AAAAC3Nz admin"]},
         "tasks": examples(module, port),
     }], sort_keys=False)
