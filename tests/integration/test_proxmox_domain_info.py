@@ -79,3 +79,11 @@ def test_a_realm_is_shown_without_its_secret(info, cluster, asked):
     assert realm == {"realm": "sso", "type": "openid", "issuer-url": "https://sso.example.org",
                      "client-id": "proxmox", "comment": "Single sign-on"}
     assert asked() == ["GET /access/domains/sso"]
+
+
+def test_the_list_is_told_to_anyone_and_settings_are_not(info, asked):
+    wrong = {"api_token_secret": "00000000-0000-4000-8000-000000000000"}
+    assert len(info(**wrong)["proxmox_domains"]) == 2
+    assert asked() == ["GET /access/domains"]
+    result = info(**wrong, domain="pve")
+    assert result["failed"] and result["failure"]["status"] == 401
