@@ -46,3 +46,12 @@ def test_a_raw_equals_sign_cuts_a_form_value_and_json_is_taken(ask):
     headers["Content-Type"] = "application/json"
     ask("PUT", VM.format(100) + "/config", headers=headers, body=json.dumps({"description": "a=b"}))
     assert ask("GET", VM.format(100) + "/config").data["description"] == "a=b"
+
+
+def test_a_key_that_is_repeated_is_a_list(ask):
+    secret = ask.cluster.api_token_secret
+    headers = {"Authorization": f"PVEAPIToken=ansible@pam!mms={secret}"}
+    body = "path=/vms&roles=PVEAuditor&users=prov@pve&users=audit@pve"
+    assert ask("PUT", "/access/acl", headers=headers, body=body).status == 200
+    given = [entry["ugid"] for entry in ask("GET", "/access/acl").data if entry["path"] == "/vms"]
+    assert sorted(given) == ["audit@pve", "prov@pve"]

@@ -53,6 +53,16 @@ def redacted(values):
     return {k: "********" if k in SECRETS and v not in (None, "") else v for k, v in values.items()}
 
 
+def joined_lists(given, declared):
+    """A key that is repeated makes an array, which the server joins where it wants a list in one text (PVE::RESTHandler)."""
+    def joined(key, value):
+        wanted = declared.get(key, {})
+        is_text = wanted.get("type") == "string" and str(wanted.get("format", "")).endswith("-list")
+        return ",".join(map(str, value)) if is_text and isinstance(value, list) else value
+
+    return {key: joined(key, value) for key, value in given.items()}
+
+
 class Wire:
     """Mixin: the one route, from the request to its answer."""
 
@@ -245,7 +255,7 @@ class Wire:
         info = match.methods[request.method]
         spec = info.get("parameters") or {}
         declared = spec.get("properties", {})
-        given = {**params, **match.params}
+        given = {**joined_lists(params, declared), **match.params}
         perms = self.permissions_of(match.template, info)
         self._check_acl_path(user, perms, given)
         self.check_permissions(user, perms, given, declared)
