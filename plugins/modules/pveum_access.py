@@ -300,7 +300,7 @@ EXAMPLES = r"""
     groups:
       - {groupid: operators, comment: On call}
     acls:
-      - {path: /, groups: operators, roles: PVEAdmin, exclusive: true}
+      - {path: /pool/web, groups: operators, roles: PVEVMAdmin, exclusive: true}
 """
 
 RETURN = r"""

@@ -107,9 +107,9 @@ EXAMPLES = r"""
     - /storage/local-lvm
     - /sdn/zones/localnetwork/vmbr0
 
-- name: Only these may see the whole datacenter
+- name: Only these have a role on this pool
   ferrox.proxmox.pveum_acl:
-    path: /
+    path: /pool/web
     groups: [auditors]
     users: [monitoring@pve]
     roles: PVEAuditor

@@ -14,6 +14,7 @@ The executable is target/debug/ferrox (FERROX_EXECUTABLE names another one): bui
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import pathlib
@@ -30,6 +31,8 @@ sys.path.insert(0, str(REPOSITORY / "tests"))
 
 from cluster import FakeCluster  # noqa: E402
 
+import options  # noqa: E402
+
 # Where `make` puts each version of ansible-core; the one that runs pytest is the default.
 ANSIBLE = {
     "2.17": REPOSITORY / ".venv-2.17/bin",
@@ -44,7 +47,13 @@ MODULES = sorted(path.stem for path in (REPOSITORY / "plugins/modules").glob("*.
 # Options with which any server lets a caller do something.
 ROLE = {"name": "Ops", "privs": ["VM.Audit"]}
 
+# For what each module has of its own: its options, its examples, what it makes of a refusal.
 every_module = pytest.mark.parametrize("module", MODULES)
+# For what all modules share (reading the options, the connection, the job): one of each kind. A native one, a drop-in
+# one, one that only reads, one whose answer is what failed, one that does many things at a time.
+each_kind = pytest.mark.parametrize(
+    "module", ["pveum_role", "proxmox_group", "proxmox_group_info", "proxmox_connectivity", "proxmox_clone_vms"]
+)
 
 
 # ------------------------------------------------------------------------------------------------ the fake cluster
@@ -69,9 +78,8 @@ def cluster(served):
     assert served.schema_violations() == []
 
 
-@pytest.fixture
-def connection(cluster):
-    """The connection options of a module that reaches the fake cluster, as a token that may do everything."""
+def connection_to(cluster):
+    """The connection options of a module that reaches a fake cluster, as a token that may do everything."""
     return {
         "api_host": f"{cluster.host}:{cluster.port}",
         "api_user": cluster.api_user,
@@ -79,6 +87,12 @@ def connection(cluster):
         "api_token_secret": cluster.api_token_secret,
         "ca_path": cluster.ca_path,
     }
+
+
+@pytest.fixture
+def connection(cluster):
+    """The same for the fake cluster of the test."""
+    return connection_to(cluster)
 
 
 # -------------------------------------------------------------------------------------------------- the executable
@@ -135,10 +149,17 @@ def ferrox(executable):
 def spec(executable):
     """The argument spec of a module, as `ferrox spec` prints it."""
 
+    @functools.cache
     def spec(module):
         return json.loads(subprocess.check_output([executable, "spec", module]))
 
     return spec
+
+
+@pytest.fixture
+def least(spec):
+    """The fewest options that a module's argument check lets pass, beside those of the connection."""
+    return lambda module: options.least(module, spec(module))
 
 
 # --------------------------------------------------------------------------------------------------- the playbooks

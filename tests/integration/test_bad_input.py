@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What bad input and bad luck get, for every module: a clear sentence."""
+"""What bad input and bad luck get, whatever the module: a clear sentence."""
 
 from __future__ import annotations
 
@@ -10,43 +10,9 @@ import subprocess
 import time
 
 import pytest
-from conftest import ANSIBLE, ROLE, TIMEOUT, clean_environment, every_module
+from conftest import ANSIBLE, ROLE, TIMEOUT, clean_environment, each_kind, every_module
 
 AUTHENTICATION_HINT = "Check user, realm and password, or the token's name and secret, and that neither has expired"
-
-# What a module needs beside its required options before it asks the server for something that not anyone may know.
-MORE = {
-    "proxmox_domain": {"realm": "office", "type": "openid", "openid_issuer_url": "https://sso.example.org",
-                       "openid_client_id": "proxmox"},
-    "proxmox_domain_info": {"domain": "office"},
-    "proxmox_domain_sync": {"realm": "office"},
-}
-
-
-@pytest.fixture
-def least(spec):
-    """The fewest options that a module's argument check lets pass, beside those of the connection."""
-
-    def value(option):
-        if option.get("choices"):
-            return option["choices"][0]
-        kind = option.get("type", "str")
-        if kind == "list":
-            return [value({"type": option.get("elements", "str"), "options": option.get("options")})]
-        if kind == "dict":
-            return options(option.get("options") or {}, option.get("required_one_of"))
-        return {"int": 1, "float": 1.0, "bool": True}.get(kind, "xx")
-
-    def options(declared, one_of):
-        names = {name for name, option in declared.items() if option.get("required")}
-        names |= {group[0] for group in one_of or [] if names.isdisjoint(group)}
-        return {name: "x@pve" if name == "userid" else value(declared[name]) for name in names}
-
-    def least(module):
-        declared = spec(module)
-        return {**options(declared["argument_spec"], declared.get("required_one_of")), **MORE.get(module, {})}
-
-    return least
 
 
 def free_port():
@@ -76,7 +42,7 @@ def test_an_unknown_option_is_named_with_those_that_are_known(ferrox, spec, leas
     assert names.split(", ") == sorted(spec(module)["argument_spec"])
 
 
-@every_module
+@each_kind
 @pytest.mark.parametrize(
     "options, message",
     [
@@ -106,7 +72,7 @@ def test_nothing_at_a_time_is_refused(ferrox, cluster, least, connection, module
     assert cluster.requests() == []
 
 
-@every_module
+@each_kind
 def test_half_a_token_is_told(ferrox, spec, least, connection, module):
     del connection["api_token_secret"]
     result = ferrox(module, {**connection, **least(module)})
@@ -119,7 +85,7 @@ def test_half_a_token_is_told(ferrox, spec, least, connection, module):
     )
 
 
-@every_module
+@each_kind
 @pytest.mark.parametrize(
     "options, message",
     [
@@ -163,7 +129,7 @@ def by_password(connection, user, password, **more):
             "api_password": password, **more}
 
 
-@every_module
+@each_kind
 def test_a_wrong_password_is_said_once(ferrox, cluster, least, connection, module):
     result = ferrox(module, {**by_password(connection, "root@pam", "wrong-horse"), **least(module)})
     assert result["failed"]
@@ -173,16 +139,23 @@ def test_a_wrong_password_is_said_once(ferrox, cluster, least, connection, modul
 
 
 @every_module
+def test_a_refusal_ends_a_module_and_nothing_is_written(ferrox, cluster, least, connection, module):
+    result = ferrox(module, {**connection, **least(module), "api_token_id": "unknown"})
+    assert result["failed"] and result.rc == 1
+    assert "401: Authentication failed!" in json.dumps(result) and AUTHENTICATION_HINT in json.dumps(result)
+    assert cluster.requests() and cluster.stats()["writes"] == 0
+
+
+@each_kind
 @pytest.mark.parametrize(
     "caller",
     [
         {"api_token_id": "expired"},
-        {"api_token_id": "unknown"},
         {"api_token_secret": "00000000-0000-4000-8000-000000000000"},
         {"api_user": "gone@pve"},
         {"api_user": "nobody@pve"},
     ],
-    ids=["expired token", "unknown token", "wrong secret", "expired user", "unknown user"],
+    ids=["expired token", "wrong secret", "expired user", "unknown user"],
 )
 def test_a_token_that_is_not_taken_is_told(ferrox, cluster, least, connection, module, caller):
     result = ferrox(module, {**connection, **least(module), **caller})
@@ -213,7 +186,7 @@ def test_a_token_without_privileges_learns_which_one_is_missing_and_where(ferrox
 # --------------------------------------------------------------------------------------------------------- certificates
 
 
-@every_module
+@each_kind
 def test_an_untrusted_certificate_is_shown_with_both_ways_to_trust_it(ferrox, cluster, least, connection, module):
     result = ferrox(module, {**connection, **least(module), "ca_path": None})
     said = json.dumps(result)
@@ -259,14 +232,14 @@ def test_a_ca_path_that_cannot_be_read_is_named(ferrox, connection, tmp_path):
 # ------------------------------------------------------------------------------------------------- no way to the server
 
 
-@every_module
+@each_kind
 def test_a_host_that_does_not_resolve_is_named(ferrox, least, connection, module):
     result = ferrox(module, {**connection, **least(module), "api_host": "no-such-host.invalid"})
     assert result["failed"]
     assert "host name `no-such-host.invalid` does not resolve" in json.dumps(result)
 
 
-@every_module
+@each_kind
 def test_a_closed_port_is_named(ferrox, least, connection, module):
     port = free_port()
     result = ferrox(module, {**connection, **least(module), "api_host": f"127.0.0.1:{port}"})
@@ -292,7 +265,7 @@ def test_a_port_without_tls_is_told(ferrox, cluster, connection):
     assert result["failed"] and "is this port one that speaks TLS?" in result["msg"]
 
 
-@every_module
+@each_kind
 def test_a_server_that_never_greets_is_given_up(ferrox, least, connection, module):
     # That it ends at all is the point: ferrox() gives up much later.
     with silent_server() as port:
@@ -301,7 +274,7 @@ def test_a_server_that_never_greets_is_given_up(ferrox, least, connection, modul
     assert f"127.0.0.1:{port}" in result["msg"] and "in time" in json.dumps(result)
 
 
-@every_module
+@each_kind
 def test_a_server_that_hangs_is_given_up(ferrox, cluster, least, connection, module):
     cluster.help("hang", path=".*", times=None)
     result = ferrox(module, {**connection, **least(module), "api_timeout": 1})
