@@ -30,7 +30,8 @@ options:
     default: root@pam
   api_password:
     description:
-      - The user's password. It wins over a token when both are given.
+      - The user's password. It wins over a token when both are given, unless the task states the token and
+        the environment the password.
       - Where it is not stated, the environment variable E(PROXMOX_PASSWORD) stands in.
     type: str
   api_otp:

@@ -167,6 +167,15 @@ def test_a_lost_answer_is_no_failure(access, cluster, method, path, drop):
     assert not access(**WHOLE)["changed"]
 
 
+def test_a_secret_is_told_though_a_later_write_fails(access, cluster, ferrox, connection):
+    cluster.fault(method="PUT", path="/access/acl", status=500, message="ACL update failed: out of luck\n")
+    result = access(**WHOLE)
+    assert result["failed"] and "out of luck" in result["msg"]
+    token = {**connection, "api_user": "ansible@pve!mms", "api_token_id": "mms",
+             "api_token_secret": result["secrets"]["ansible@pve!mms"]}
+    assert not ferrox("proxmox_connectivity", token).get("failed")
+
+
 def test_a_role_that_will_not_be_there_is_named_before_anything_is_written(access, cluster):
     result = access(**{**WHOLE, "roles": [{"name": "Other"}]})
     assert result["failed"]

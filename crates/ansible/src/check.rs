@@ -61,6 +61,8 @@ pub struct Checked {
     /// variable in its place, rather than filled by a default: `vms`,
     /// `vms[0].name`. One that was stated as `null` is not among them.
     pub given: BTreeSet<String>,
+    /// Those among them that an environment variable stated.
+    pub from_environment: BTreeSet<String>,
     /// The secrets among the arguments, to be masked in all output.
     pub no_log_values: BTreeSet<String>,
     /// What the person should know, such as an option given twice.
@@ -129,6 +131,7 @@ pub fn check(
     let checked = Checked {
         values,
         given: state.given,
+        from_environment: state.from_environment,
         no_log_values: state.no_log_values,
         warnings: all_warnings,
         deprecations: deprecations
@@ -154,6 +157,7 @@ struct State<'a> {
     /// Each unknown name with the text of what is known beside it.
     unsupported: BTreeMap<String, String>,
     given: BTreeSet<String>,
+    from_environment: BTreeSet<String>,
     no_log_values: BTreeSet<String>,
     /// Warnings of sub-options, and after them those of the top level.
     warnings: Vec<String>,
@@ -171,6 +175,7 @@ impl<'a> State<'a> {
             errors: Vec::new(),
             unsupported: BTreeMap::new(),
             given: BTreeSet::new(),
+            from_environment: BTreeSet::new(),
             no_log_values: BTreeSet::new(),
             warnings: Vec::new(),
             late_warnings: Vec::new(),

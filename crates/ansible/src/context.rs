@@ -28,6 +28,8 @@ pub struct Context {
     /// The options that the task stated, or an environment variable in its
     /// place: `vms`, `vms[0].name`.
     pub given: BTreeSet<String>,
+    /// Those among them that an environment variable stated, in the task's place.
+    pub from_environment: BTreeSet<String>,
     /// Whether progress lines are wanted.
     pub show_progress: bool,
     /// Options that are unknown are no error if nothing else is wrong.
@@ -50,6 +52,11 @@ impl Context {
     /// `null` was not stated.
     pub fn given(&self, name: &str) -> bool {
         self.given.contains(name)
+    }
+
+    /// Whether the task itself stated the option, and no environment variable in its place.
+    pub fn stated(&self, name: &str) -> bool {
+        self.given(name) && !self.from_environment.contains(name)
     }
 
     /// The flag that SIGTERM and SIGINT raise, for whoever does the work.

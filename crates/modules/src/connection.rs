@@ -26,7 +26,8 @@ pub struct Connection {
     /// The user, `user@realm`. The full name of a token, `user@realm!tokenid`, is understood too.
     #[arg(default = "root@pam", env = ["PROXMOX_USER"])]
     pub api_user: String,
-    /// The user's password. It wins over a token when both are given.
+    /// The user's password. It wins over a token when both are given, unless the task states the token and the
+    /// environment the password.
     #[arg(env = ["PROXMOX_PASSWORD"])]
     pub api_password: Option<Secret>,
     /// The code of the second factor, for a user who has one.
@@ -71,15 +72,19 @@ pub struct DropIn {
 }
 
 impl Connection {
-    /// These options for a task that may not have stated how long an answer may
-    /// take: a default is no reason to give a busy server up.
+    /// These options as a task means them. A default is no reason to give a
+    /// busy server up, so only a timeout that was stated is kept to; and a token
+    /// that the task states is not beaten by a password of the environment.
     #[must_use]
-    pub fn patient(&self, context: &Context) -> Self {
-        let mut patient = self.clone();
+    pub fn meant(&self, context: &Context) -> Self {
+        let mut meant = self.clone();
         if !context.given("api_timeout") {
-            patient.api_timeout = ANSWER_SECONDS;
+            meant.api_timeout = ANSWER_SECONDS;
         }
-        patient
+        if context.stated("api_token_secret") && !context.stated("api_password") {
+            meant.api_password = None;
+        }
+        meant
     }
 
     /// The connection that these options describe.
@@ -147,9 +152,37 @@ mod tests {
         let short = DropIn::parse(options).unwrap().connection;
         assert_eq!(short.api_timeout, 5);
         let mut context = Context::default();
-        assert_eq!(short.patient(&context).api_timeout, 35);
+        assert_eq!(short.meant(&context).api_timeout, 35);
         context.given.insert("api_timeout".to_owned());
-        assert_eq!(short.patient(&context).api_timeout, 5);
+        assert_eq!(short.meant(&context).api_timeout, 5);
+    }
+
+    #[test]
+    fn a_token_of_the_task_stands_before_a_password_of_the_environment() {
+        let options = json!({
+            "api_host": "pve1", "api_user": "a@pve!mms", "api_token_secret": "x", "api_password": "y",
+        });
+        let Value::Object(options) = options else {
+            unreachable!()
+        };
+        let context = |from_environment: &[&str]| Context {
+            given: options.keys().cloned().collect(),
+            from_environment: from_environment
+                .iter()
+                .map(|&name| name.to_owned())
+                .collect(),
+            ..Context::default()
+        };
+        let both = Connection::parse(options.clone()).unwrap();
+        for (from_environment, name) in [
+            (&["api_password"][..], "a@pve!mms"),
+            (&[], "a@pve"),
+            (&["api_token_secret"], "a@pve"),
+            (&["api_token_secret", "api_password"], "a@pve"),
+        ] {
+            let target = both.meant(&context(from_environment)).target().unwrap();
+            assert_eq!(target.credentials.name(), name, "{from_environment:?}");
+        }
     }
 
     #[test]

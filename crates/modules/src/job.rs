@@ -86,7 +86,7 @@ pub fn spec<J: Job>() -> Spec {
 /// Runs a job for a task.
 pub fn run<J: Job>(context: &Context, values: &Map<String, Value>) -> Result<Outcome, Failure> {
     let args = J::Args::from_values(values)?;
-    let cluster = J::connection(&args).patient(context).cluster()?;
+    let cluster = J::connection(&args).meant(context).cluster()?;
     let task = Task {
         args: &args,
         context,

@@ -186,6 +186,19 @@ pub enum Fate {
     Missed,
 }
 
+impl Fate {
+    /// As the drop-in modules of objects with a comment say it.
+    pub fn told(self) -> &'static str {
+        match self {
+            Self::Created => "successfully created",
+            Self::Changed => "successfully updated",
+            Self::Removed => "successfully deleted",
+            Self::Kept => "already exists",
+            Self::Missed => "doesn't exist",
+        }
+    }
+}
+
 /// What makes an object as it is wanted.
 #[derive(Debug)]
 pub struct Change {

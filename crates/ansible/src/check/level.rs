@@ -18,7 +18,7 @@ impl State<'_> {
         context: &mut Vec<&'s str>,
         prefix: &str,
     ) {
-        self.fall_back(spec, values);
+        self.fall_back(spec, values, prefix);
         self.resolve_aliases(spec, values, context.is_empty(), prefix);
         for option in &spec.options {
             if values
@@ -62,7 +62,7 @@ impl State<'_> {
     }
 
     /// Environment variables stand in for options that were not given.
-    fn fall_back(&mut self, spec: &Spec, values: &mut Values) {
+    fn fall_back(&mut self, spec: &Spec, values: &mut Values, prefix: &str) {
         for option in &spec.options {
             if values.contains_key(option.name.as_ref()) {
                 continue;
@@ -72,6 +72,8 @@ impl State<'_> {
                     self.no_log_values.insert(value.clone());
                 }
                 values.insert(option.name.to_string(), value.into());
+                self.from_environment
+                    .insert(format!("{prefix}{}", option.name));
             }
         }
     }

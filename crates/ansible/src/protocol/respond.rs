@@ -83,6 +83,9 @@ pub(super) fn respond(
         (skipped.as_object().cloned().unwrap_or_default(), Vec::new())
     } else {
         context.given.clone_from(&checked.given);
+        context
+            .from_environment
+            .clone_from(&checked.from_environment);
         before_run(&context);
         match (module.run)(&context, &checked.values) {
             Ok(outcome) => (outcome.to_map(context.diff_mode), outcome.reveals),

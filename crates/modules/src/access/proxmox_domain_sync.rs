@@ -96,7 +96,7 @@ impl Job for ProxmoxDomainSync {
             return said(format!("Domain {name} would be synced."));
         };
         let mut report = said(format!("Domain {name} synced."));
-        if applied.tracks.iter().any(|track| !track.succeeded()) {
+        if !applied.succeeded() {
             return report;
         }
         match changed(&sync, before, cluster) {

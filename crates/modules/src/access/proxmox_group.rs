@@ -58,15 +58,8 @@ impl Job for ProxmoxGroup {
         _cluster: &Cluster,
     ) -> Report {
         let groupid = &task.args.groupid;
-        let told = match fate {
-            Fate::Created => "successfully created",
-            Fate::Changed => "successfully updated",
-            Fate::Removed => "successfully deleted",
-            Fate::Kept => "already exists",
-            Fate::Missed => "doesn't exist",
-        };
         Report {
-            msg: Some(format!("Group {groupid} {told}")),
+            msg: Some(format!("Group {groupid} {}", fate.told())),
             returns: Map::from_iter([("groupid".to_owned(), json!(groupid))]),
             ..Report::default()
         }

@@ -62,9 +62,8 @@ impl Job for ProxmoxRole {
         let roleid = &task.args.roleid;
         let mut returns = Map::from_iter([("roleid".to_owned(), json!(roleid))]);
         // What was wanted is not what is there where the write has failed.
-        let failed =
-            applied.is_some_and(|applied| applied.tracks.iter().any(|track| !track.succeeded()));
-        if let Some(privs) = plan.after.get("privs").filter(|_| !failed) {
+        let done = applied.is_none_or(Applied::succeeded);
+        if let Some(privs) = plan.after.get("privs").filter(|_| done) {
             returns.insert("privs".to_owned(), privs.clone());
         }
         Report {

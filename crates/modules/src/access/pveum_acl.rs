@@ -68,9 +68,8 @@ impl Job for PveumAcl {
         applied: Option<&Applied>,
         _cluster: &Cluster,
     ) -> Report {
-        let failed =
-            applied.is_some_and(|applied| applied.tracks.iter().any(|end| !end.succeeded()));
-        let entries = if failed { Value::Null } else { notes.entries };
+        let done = applied.is_none_or(Applied::succeeded);
+        let entries = if done { notes.entries } else { Value::Null };
         Report {
             returns: Map::from_iter([("entries".to_owned(), entries)]),
             changed: Some(acl::changed(plan, applied, &notes.unseen)),

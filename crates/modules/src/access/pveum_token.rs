@@ -98,9 +98,17 @@ impl Job for PveumToken {
         let of_user = cluster
             .tokens(user)
             .map_err(|error| unreadable(user, &error))?;
+        let mut missing = Vec::new();
         let have = match (of_user, args.token.state) {
             (Some(mut tokens), _) => tokens.remove(name),
             (None, State::Absent) => None,
+            // Another task may make the user, which in check mode it does not.
+            (None, State::Present) if task.context.check_mode => {
+                missing.push(format!(
+                    "there is no user `{user}` yet, who is to have a token"
+                ));
+                None
+            }
             (None, State::Present) => return Err(no_user(user)),
         };
         let wish = args.token.state.wish(wish(&args.token));
@@ -108,8 +116,9 @@ impl Job for PveumToken {
         let mut change = token::change(&id, have.as_ref(), &wish, place.clone());
         let after = change.after.clone();
         let mut plan = Plan {
-            warnings: token::privsep_warning(cluster, &id, &change)
+            warnings: missing
                 .into_iter()
+                .chain(token::privsep_warning(cluster, &id, &change))
                 .collect(),
             ..Plan::default()
         };

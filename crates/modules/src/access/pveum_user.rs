@@ -53,9 +53,7 @@ impl Job for PveumUser {
         let mut returns = Map::new();
         returns.insert("userid".to_owned(), json!(task.args.user.userid));
         // What was wanted is not what is there where the write has failed.
-        let failed =
-            applied.is_some_and(|applied| applied.tracks.iter().any(|track| !track.succeeded()));
-        if !failed {
+        if applied.is_none_or(Applied::succeeded) {
             returns.insert("user".to_owned(), told(&plan.after));
         }
         Report {

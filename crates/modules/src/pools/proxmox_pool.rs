@@ -78,15 +78,8 @@ impl Job for ProxmoxPool {
         _cluster: &Cluster,
     ) -> Report {
         let poolid = &task.args.poolid;
-        let told = match fate {
-            Fate::Created => "successfully created",
-            Fate::Changed => "successfully updated",
-            Fate::Removed => "successfully deleted",
-            Fate::Kept => "already exists",
-            Fate::Missed => "doesn't exist",
-        };
         Report {
-            msg: Some(format!("Pool {poolid} {told}")),
+            msg: Some(format!("Pool {poolid} {}", fate.told())),
             returns: Map::from_iter([("poolid".to_owned(), json!(poolid))]),
             ..Report::default()
         }

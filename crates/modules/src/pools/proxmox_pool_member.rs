@@ -89,9 +89,8 @@ impl Job for ProxmoxPoolMember {
         let poolid = &task.args.poolid;
         let mut returns = Map::from_iter([("poolid".to_owned(), json!(poolid))]);
         // What was wanted is not what is there where a write has failed.
-        let failed =
-            applied.is_some_and(|applied| applied.tracks.iter().any(|track| !track.succeeded()));
-        if let Some(members) = plan.after.get("members").filter(|_| !failed) {
+        let done = applied.is_none_or(Applied::succeeded);
+        if let Some(members) = plan.after.get("members").filter(|_| done) {
             returns.insert("members".to_owned(), members.clone());
         }
         let told = if plan.changes() {
