@@ -22,6 +22,7 @@ import platform
 import re
 import subprocess
 import sys
+from urllib.parse import unquote
 
 import pytest
 import yaml
@@ -76,6 +77,19 @@ def cluster(served):
     served.control("POST", "/time-scale", {"time_scale": 0})
     yield served
     assert served.schema_violations() == []
+
+
+@pytest.fixture
+def asked(cluster):
+    """What was sent since it was last called, logins too: asked() -> ["GET /access/roles", "POST /access/roles"]."""
+
+    def requests():
+        seen = [f"{request['method']} {unquote(request['path'].removeprefix('/api2/json'))}"
+                for request in cluster.requests()]
+        cluster.control("DELETE", "/requests")
+        return seen
+
+    return requests
 
 
 def connection_to(cluster):

@@ -26,18 +26,6 @@ def realm(ferrox, connection):
     return run
 
 
-@pytest.fixture
-def asked(cluster):
-    """What was sent since it was last called: asked() -> ["GET /access/domains/office", …]."""
-
-    def requests():
-        seen = [f"{request['method']} {request['path'].removeprefix('/api2/json')}" for request in cluster.requests()]
-        cluster.control("DELETE", "/requests")
-        return seen
-
-    return requests
-
-
 def settings(cluster, name="office"):
     """What the server has; None where there is no such realm."""
     return cluster.state()["realms"].get(name)

@@ -18,18 +18,6 @@ def info(ferrox, connection):
     return run
 
 
-@pytest.fixture
-def asked(cluster):
-    """What was sent since it was last called: asked() -> ["GET /access/domains", …]."""
-
-    def requests():
-        seen = [f"{request['method']} {request['path'].removeprefix('/api2/json')}" for request in cluster.requests()]
-        cluster.control("DELETE", "/requests")
-        return seen
-
-    return requests
-
-
 def test_a_token_without_its_secret_says_what_is_missing(ferrox, cluster, connection):
     del connection["api_token_secret"]
     result = ferrox("proxmox_domain_info", connection)

@@ -25,18 +25,6 @@ def member(ferrox, connection):
     return run
 
 
-@pytest.fixture
-def asked(cluster):
-    """What was sent since it was last called: asked() -> ["GET /pools?poolid=lab", …]."""
-
-    def requests():
-        seen = [f"{request['method']} {request['path'].removeprefix('/api2/json')}" for request in cluster.requests()]
-        cluster.control("DELETE", "/requests")
-        return seen
-
-    return requests
-
-
 def members(cluster, poolid="lab"):
     """What the server has, in the form of the module's result."""
     pool = cluster.state()["pools"][poolid]

@@ -20,18 +20,6 @@ def role(ferrox, connection):
     return run
 
 
-@pytest.fixture
-def asked(cluster):
-    """What was sent since it was last called: asked() -> ["GET /access/roles", …]."""
-
-    def requests():
-        seen = [f"{request['method']} {request['path'].removeprefix('/api2/json')}" for request in cluster.requests()]
-        cluster.control("DELETE", "/requests")
-        return seen
-
-    return requests
-
-
 def privileges(cluster, roleid=NAME):
     """What the server has; None where there is no such role."""
     privs = cluster.state()["roles"].get(roleid)

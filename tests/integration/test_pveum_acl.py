@@ -27,19 +27,6 @@ def acl(ferrox, connection):
 
 
 @pytest.fixture
-def asked(cluster):
-    """What was sent since it was last called: asked() -> ["GET /access/acl", …]."""
-
-    def requests():
-        seen = [f"{request['method']} {request['path'].removeprefix('/api2/json')}".replace("%2F", "/")
-                for request in cluster.requests()]
-        cluster.control("DELETE", "/requests")
-        return seen
-
-    return requests
-
-
-@pytest.fixture
 def boss(cluster, connection):
     """Makes a caller and tells how it connects: boss(acl=[…], token="one", privsep=1) -> connection options."""
 

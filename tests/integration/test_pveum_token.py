@@ -34,19 +34,6 @@ def token(ferrox, connection):
 
 
 @pytest.fixture
-def asked(cluster):
-    """What was sent since it was last called: asked() -> ["GET /access/users/…", …]."""
-
-    def requests():
-        seen = [f"{request['method']} {request['path'].removeprefix('/api2/json')}".replace("%40", "@")
-                for request in cluster.requests()]
-        cluster.control("DELETE", "/requests")
-        return seen
-
-    return requests
-
-
-@pytest.fixture
 def works(ferrox, connection):
     """Whether a secret is the token's: works(secret)."""
 

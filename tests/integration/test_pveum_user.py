@@ -33,18 +33,6 @@ def root(connection):
 
 
 @pytest.fixture
-def asked(cluster):
-    """What was sent since it was last called, logins too: asked() -> ["GET /access/users/ada@pve", …]."""
-
-    def requests():
-        seen = [f"{request['method']} {request['path'].removeprefix('/api2/json')}" for request in cluster.requests()]
-        cluster.control("DELETE", "/requests")
-        return seen
-
-    return requests
-
-
-@pytest.fixture
 def groups(cluster):
     cluster.patch(groups={"ops": {"users": []}, "web": {"users": []}, "lab": {"users": []}})
 
