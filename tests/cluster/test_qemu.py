@@ -81,8 +81,10 @@ def test_rights_for_a_clone_are_asked_one_after_another(ask):
     assert ask.exit_status(ask("POST", CLONE, "u@pve!mms", secret, newid=300)) == "OK"
 
 
-def test_a_clone_in_the_making_is_locked_and_has_no_name(ask_slow):
+def test_a_clone_in_the_making_is_locked_and_has_no_name(ask_slow, slow):
     ask = ask_slow
+    # Long enough for all that is asked meanwhile, and shorter than the start waits for the lock.
+    slow.patch(guests=[{"vmid": 9000, "clone_secs": 9}])
     clone = ask("POST", CLONE, newid=300, name="web-1")
     assert clone.data.split(":")[5:7] == ["qmclone", "9000"]
     listed = {g["vmid"]: g for g in ask("GET", "/nodes/pve1/qemu").data}[300]
