@@ -35,10 +35,6 @@ RULES = (
     "required_by",
 )
 
-# As on a managed host: warnings are collected, not shown.
-_internal.is_controller = False
-
-
 def native(spec: dict) -> dict:
     """The spec with the function where JSON has its name."""
     result = {}
@@ -76,7 +72,9 @@ def beyond_json(value) -> bool:
 def answer(case: dict) -> dict | None:
     """What ansible-core says; None where it crashes or says what depends on chance."""
     spec = case["spec"]
-    saved = dict(os.environ)
+    saved, controller = dict(os.environ), _internal.is_controller
+    # As on a managed host, whatever was imported before: warnings are collected, not shown.
+    _internal.is_controller = False
     os.environ.clear()
     os.environ.update(ENV)
     warnings._global_warnings.clear()
@@ -88,6 +86,7 @@ def answer(case: dict) -> dict | None:
     except Exception:
         return None
     finally:
+        _internal.is_controller = controller
         os.environ.clear()
         os.environ.update(saved)
 
