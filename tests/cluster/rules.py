@@ -39,8 +39,6 @@ class Rules:
         if kind == "or":
             # Which of several alternatives was missing is not told.
             return any(self._rule(user, part, values, declared, True) for part in rule[1:]) or self._refuse(quiet)
-        if kind == "own-token":
-            return user == f"{values['userid']}!{values['tokenid']}" or self._refuse(quiet)
         if kind == "perm":
             held, why = self._check(user, rule, values, declared)
             return held or self._refuse(quiet, why)

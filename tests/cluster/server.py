@@ -86,9 +86,6 @@ class Cluster(Wire, Access, Users, Groups, Realms, RealmSync, Login, Rules, Perm
 
     def permissions_of(self, template, info):
         """The permission rule of a method in the cluster's major version."""
-        if template == TOKEN and info is load().paths[TOKEN]["GET"]:
-            # Milder than the server, which has no token read itself: README.md.
-            return {"check": [*info["permissions"]["check"], ["own-token"]]}
         if self.major < 9 and template.startswith(AGENT):
             return {"check": ["perm", "/vms/{vmid}", ["VM.Monitor"]]}
         return info.get("permissions")

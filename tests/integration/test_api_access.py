@@ -109,7 +109,9 @@ def test_a_dry_run_a_run_and_another_that_changes_nothing(access, cluster, ansib
 
     first = access(ansible)
     assert first.rc == 0, first.stdout
-    assert first.result["auth"] == {"method": "token", "user": "ansible@pam", "token": "mms", "privilege_separation": False}
+    # A token that may not read itself is not told whether it is separate.
+    assert first.result["auth"] == {"method": "token", "user": "ansible@pam", "token": "mms", "privilege_separation": None}
+    assert not cluster.state()["users"]["ansible@pam"]["tokens"]["mms"]["privsep"]
     assert first.result["missing_privileges"] == [] and set(first.result["permissions"]["/vms"]) == PRIVILEGES
     assert yaml.safe_load(access.vault)["vault_proxmox_api_user"] == TOKEN
     assert access.vault_file.stat().st_mode & 0o777 == 0o600
@@ -240,7 +242,7 @@ def test_with_privilege_separation_the_user_and_the_token_are_given_the_roles(ac
     assert access(ansible, check=True, **separate).rc == 0 and cluster.stats()["writes"] == 0
     first = access(ansible, **separate)
     assert first.rc == 0, first.stdout
-    assert first.result["auth"]["privilege_separation"] and first.result["missing_privileges"] == []
+    assert cluster.state()["users"]["ansible@pve"]["tokens"]["mms"]["privsep"] and first.result["missing_privileges"] == []
     assert access.entries == {(path, who, role) for who in ("ansible@pve", "ansible@pve!mms") for path, role in (
         ("/vms", "PVEVMAdmin"), ("/storage/local-lvm", "PVEDatastoreUser"), ("/sdn/zones/localnetwork/vmbr0", "PVESDNUser"))}
     assert "MMS-Provisioner" not in cluster.state()["roles"]
