@@ -28,7 +28,7 @@ import pytest
 import yaml
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPOSITORY / "tests"))
+sys.path[:0] = [str(REPOSITORY / "tests"), str(pathlib.Path(__file__).parent)]
 
 from cluster import FakeCluster  # noqa: E402
 

@@ -102,7 +102,7 @@ def test_entries_are_made_once(acl, cluster, asked):
     wish = {"users": ["audit@pve", "prov@pve"], "tokens": ["prov@pve!mms"], "roles": ["PVEVMUser", "PVEAuditor"]}
     result = acl(**wish)
     assert result["changed"] and not result.get("failed") and not result.get("warnings")
-    assert asked() == [READ, SIGHT, WRITE]
+    assert asked() == [READ, WRITE]
     made = {(kind, ugid, role): 1 for role in wish["roles"]
             for kind, ugid in (("user", "audit@pve"), ("user", "prov@pve"), ("token", "prov@pve!mms"))}
     assert entries(cluster) == made

@@ -208,12 +208,22 @@ pub(super) struct Change {
 }
 
 /// What makes the list as the wishes want it.
-pub(super) fn change(wishes: &[Wish], cluster: &Cluster) -> Result<Change, Failure> {
+pub(super) fn change(
+    wishes: &[Wish],
+    cluster: &Cluster,
+    check_mode: bool,
+) -> Result<Change, Failure> {
     let have = cluster
         .acl()
         .map_err(|error| fault::unable("read the access control list", &error))?;
     let paths: BTreeSet<&str> = wishes.iter().map(|wish| wish.path.as_str()).collect();
-    let unseen = unseen::paths(cluster, &have, &paths)?;
+    // Who gives what he cannot see is refused by the server; all else would be taken for unchanged.
+    let doubtful = wishes
+        .iter()
+        .filter(|wish| check_mode || wish.exclusive || wish.state == State::Absent)
+        .map(|wish| wish.path.as_str())
+        .collect();
+    let unseen = unseen::paths(cluster, &have, &doubtful)?;
     let want = wanted(wishes, &have)?;
     let writes = writes(&have, &want);
     let mut tracks = tracks(&writes);

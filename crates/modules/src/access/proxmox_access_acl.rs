@@ -72,7 +72,7 @@ impl Job for ProxmoxAccessAcl {
 
     fn plan(task: &Task<'_, AccessAclArgs>, cluster: &Cluster) -> Result<Planned<Notes>, Failure> {
         let wish = wish(task)?;
-        let change = acl::change(&[wish], cluster)?;
+        let change = acl::change(&[wish], cluster, task.context.check_mode)?;
         let plan = Plan {
             tracks: change.tracks,
             before: change.before,

@@ -61,7 +61,7 @@ impl Job for PveumAccess {
         whole.groups(cluster)?;
         whole.users(cluster)?;
         whole.tokens(cluster)?;
-        whole.acls(cluster)?;
+        whole.acls(cluster, task.context.check_mode)?;
         let (plan, unseen) = whole.plan();
         Ok(Planned::Ready(plan, unseen))
     }

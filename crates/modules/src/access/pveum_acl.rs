@@ -45,7 +45,8 @@ impl Job for PveumAcl {
     fn plan(task: &Task<'_, PveumAclArgs>, cluster: &Cluster) -> Result<Planned<Notes>, Failure> {
         let wish = Wish::new(&task.args.acl)?;
         let path = wish.path.clone();
-        let change = acl::change(&[wish], cluster)?.spares_the_caller(cluster)?;
+        let change =
+            acl::change(&[wish], cluster, task.context.check_mode)?.spares_the_caller(cluster)?;
         let entries = change.entries(&path);
         let plan = Plan {
             tracks: change.tracks,

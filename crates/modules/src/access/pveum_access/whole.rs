@@ -179,11 +179,11 @@ impl<'a> Whole<'a> {
         Ok(())
     }
 
-    pub(super) fn acls(&mut self, cluster: &Cluster) -> Result<(), Failure> {
+    pub(super) fn acls(&mut self, cluster: &Cluster, check_mode: bool) -> Result<(), Failure> {
         if self.args.acls.is_none() {
             return Ok(());
         }
-        let change = acl::change(&self.wishes, cluster)?.spares_the_caller(cluster)?;
+        let change = acl::change(&self.wishes, cluster, check_mode)?.spares_the_caller(cluster)?;
         self.check_roles(&change, cluster)?;
         let stage = Kind::Acls.stage(false);
         let tracks = change.tracks.into_iter();
