@@ -178,8 +178,36 @@ def test_a_secret_is_told_though_a_later_write_fails(access, cluster, ferrox, co
 def test_a_role_that_will_not_be_there_is_named_before_anything_is_written(access, cluster):
     result = access(**{**WHOLE, "roles": [{"name": "Other"}]})
     assert result["failed"]
-    assert result["msg"] == "the role `Cloner` that acls gives is not there, and roles does not make it"
+    assert result["msg"] == "the role `Cloner` that acls names is not there, and roles does not make it"
     assert cluster.stats()["writes"] == 0
+
+
+def test_what_another_task_may_make_is_a_warning_in_check_mode(access, cluster):
+    options = {"tokens": [{"userid": "new@pve!mms"}], "users": [],
+               "acls": [{"path": "/vms", "users": "new@pve", "roles": "Later"}]}
+    missing = [
+        "the user `new@pve` of the token `new@pve!mms` is not there, and users does not make it",
+        "the role `Later` that acls names is not there, and roles does not make it",
+        "the user `new@pve` that acls names is not there, and users does not make it",
+    ]
+    result = access(**options, check=True)
+    assert result["changed"] and result["warnings"] == missing
+    result = access(**options)
+    assert result["failed"] and result["msg"] == missing[0]
+    assert cluster.stats()["writes"] == 0
+
+
+def test_what_moves_is_given_before_it_is_taken_away(access, cluster):
+    move = [{"path": "/", "users": "audit@pve", "state": "absent"},
+            {"path": "/vms", "users": "audit@pve", "roles": "PVEAuditor"}]
+    cluster.fault(method="PUT", path="/access/acl", status=500, message="ACL update failed: out of luck\n")
+    assert access(acls=move)["failed"]
+    entries = [row["path"] for row in cluster.state()["acl"] if row["ugid"] == "audit@pve"]
+    assert entries == ["/"]
+    result = access(acls=move)
+    assert [(row["id"], row["actions"]) for row in result["changes"]] == [
+        ("/vms", ["roles given"]), ("/", ["roles taken away"]),
+    ]
 
 
 def test_no_secret_is_told_where_it_need_not_be(access):

@@ -29,6 +29,7 @@ pub struct Canned {
     answerer: Option<Mutex<Answerer>>,
     asked: std::sync::Arc<Mutex<Vec<String>>>,
     accepted: Vec<Secret>,
+    user: Option<String>,
 }
 
 impl Canned {
@@ -54,6 +55,13 @@ impl Canned {
                 None => once.push((call.to_owned(), VecDeque::from([answer]))),
             }
         }
+        self
+    }
+
+    /// Takes us for this user, `user@realm` or `user@realm!token`, and not for `root@pam`.
+    #[must_use]
+    pub fn for_user(mut self, user: &str) -> Self {
+        self.user = Some(user.to_owned());
         self
     }
 
@@ -118,8 +126,8 @@ impl Transport for Canned {
         }
     }
 
-    fn user(&self) -> &'static str {
-        "root@pam"
+    fn user(&self) -> &str {
+        self.user.as_deref().unwrap_or("root@pam")
     }
 
     fn accepts(&self, credentials: &Credentials) -> Result<bool, Error> {

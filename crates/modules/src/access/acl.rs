@@ -15,12 +15,19 @@ use pve::access::{acl_path, tokens};
 use pve::{Applied, Cluster, Plan, Step, Track};
 use serde_json::{Map, Value, json};
 
+pub(super) use own::Beside;
+
 use super::role::USER_CFG;
 use crate::fault;
 use crate::resource::State;
 
 /// What a track changes.
 const THING: &str = "ACL path";
+
+/// The stage of what is given …
+pub(super) const GIVES: u32 = 0;
+/// … and that of what is taken away.
+const TAKES: u32 = 1;
 
 /// The options that say what a path's entries shall be.
 #[derive(Args, Clone, Debug)]
@@ -243,16 +250,21 @@ pub(super) fn change(
 }
 
 impl Change {
-    /// Refuses a change that would take the caller's own last right on a path.
-    pub(super) fn spares_the_caller(self, cluster: &Cluster) -> Result<Self, Failure> {
-        own::keep(
-            cluster,
-            &self.have,
-            &self.want,
-            &self.writes,
-            &self.exclusive,
-        )?;
+    /// Refuses a change that would take the caller's own last right on a path,
+    /// with what else becomes another by the same task.
+    pub(super) fn spares_the_caller(
+        self,
+        cluster: &Cluster,
+        beside: &Beside,
+    ) -> Result<Self, Failure> {
+        own::keep(cluster, &self, beside)?;
         Ok(self)
+    }
+
+    /// Those who are given a role that they have not got yet.
+    pub(super) fn given_to(&self) -> BTreeSet<&Subject> {
+        let gives = self.writes.iter().filter(|write| write.gives.is_some());
+        gives.flat_map(|write| &write.subjects).collect()
     }
 
     /// The roles that are given to somebody who has not got them yet.
@@ -326,15 +338,23 @@ fn contradiction(grant: &Grant, both: &str) -> Failure {
     ))
 }
 
-/// A track for each path: what is given there first, what is taken away after it.
+/// Tracks for each path: what is given, and in a later stage what is taken
+/// away. So nothing is taken away anywhere before all is given everywhere.
 fn tracks(writes: &[Write]) -> Vec<Track> {
-    let mut steps: BTreeMap<&str, Vec<Step>> = BTreeMap::new();
+    let mut steps: BTreeMap<(u32, &str), Vec<Step>> = BTreeMap::new();
     for write in writes {
-        steps.entry(&write.path).or_default().push(step(write));
+        let stage = if write.gives.is_some() { GIVES } else { TAKES };
+        steps
+            .entry((stage, &write.path))
+            .or_default()
+            .push(step(write));
     }
     steps
         .into_iter()
-        .map(|(path, steps)| Track::new(THING, path, steps))
+        .map(|((stage, path), steps)| Track {
+            stage,
+            ..Track::new(THING, path, steps)
+        })
         .collect()
 }
 
@@ -402,3 +422,6 @@ pub(super) fn changed(plan: &Plan, applied: Option<&Applied>, unseen: &BTreeSet<
         wrote && !(track.thing == THING && unseen.contains(&track.id))
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! `pveum_access`: roles, groups, users, tokens and the access control list in
 //! one plan, by `/access`.
 
+mod references;
 mod whole;
 
 use ansible::{Args, Failure};
@@ -60,7 +61,7 @@ impl Job for PveumAccess {
         whole.roles(cluster)?;
         whole.groups(cluster)?;
         whole.users(cluster)?;
-        whole.tokens(cluster)?;
+        whole.tokens(cluster, task.context.check_mode)?;
         whole.acls(cluster, task.context.check_mode)?;
         let (plan, unseen) = whole.plan();
         Ok(Planned::Ready(plan, unseen))

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use ansible::{Args, Failure};
 use pve::apply::Applied;
+use pve::plan::OnError;
 use pve::{Cluster, Plan, Planned};
 use serde_json::{Map, Value};
 
-use super::acl::{self, AclArgs, Wish};
+use super::acl::{self, AclArgs, Beside, Wish};
 use crate::connection::Connection;
 use crate::job::{Job, Report, Task};
 
@@ -45,14 +46,16 @@ impl Job for PveumAcl {
     fn plan(task: &Task<'_, PveumAclArgs>, cluster: &Cluster) -> Result<Planned<Notes>, Failure> {
         let wish = Wish::new(&task.args.acl)?;
         let path = wish.path.clone();
-        let change =
-            acl::change(&[wish], cluster, task.context.check_mode)?.spares_the_caller(cluster)?;
+        let change = acl::change(&[wish], cluster, task.context.check_mode)?
+            .spares_the_caller(cluster, &Beside::default())?;
         let entries = change.entries(&path);
         let plan = Plan {
             tracks: change.tracks,
             before: change.before,
             after: change.after,
             warnings: change.warnings,
+            // What could not be given elsewhere is not taken away here.
+            on_error: OnError::Stop,
             ..Plan::default()
         };
         let notes = Notes {

@@ -1,6 +1,6 @@
 //! The caller's own rights: nobody takes the last one from himself by accident.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ansible::Failure;
 use pve::Cluster;
@@ -10,20 +10,56 @@ use pve::access::roles::Role;
 use pve::access::tokens;
 use pve::access::users::User;
 
+use super::Change;
 use crate::fault;
+
+/// What the same task makes of roles and of the caller, beside the entries.
+#[derive(Debug, Default)]
+pub(in crate::access) struct Beside {
+    /// The privileges of roles as they will be; none where the role will be gone.
+    pub roles: BTreeMap<String, Option<BTreeSet<String>>>,
+    /// The groups of users as they will be.
+    pub groups: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Beside {
+    fn roles(&self, roles: &[Role]) -> Vec<Role> {
+        let kept = roles
+            .iter()
+            .filter(|role| !self.roles.contains_key(&role.roleid))
+            .cloned();
+        let changed = self.roles.iter().filter_map(|(roleid, privs)| {
+            Some(Role {
+                roleid: roleid.clone(),
+                privs: privs.clone()?,
+                special: false,
+            })
+        });
+        kept.chain(changed).collect()
+    }
+
+    fn caller(&self, caller: &Caller) -> Caller {
+        let groups = self.groups.get(&caller.user).unwrap_or(&caller.groups);
+        Caller {
+            groups: groups.clone(),
+            ..caller.clone()
+        }
+    }
+}
 
 /// The right to change entries.
 const MODIFY: &str = "Permissions.Modify";
 
 /// Refuses removals and exclusive wishes after which the caller has no right
 /// left on a path on which it has one now, or could not take them back.
-pub(super) fn keep(
-    cluster: &Cluster,
-    have: &Acl,
-    want: &Acl,
-    writes: &[Write],
-    exclusive: &BTreeSet<String>,
-) -> Result<(), Failure> {
+pub(super) fn keep(cluster: &Cluster, change: &Change, beside: &Beside) -> Result<(), Failure> {
+    let Change {
+        have,
+        want,
+        writes,
+        exclusive,
+        ..
+    } = change;
     let name = cluster.client().user();
     let (user, token) = tokens::split(name).map_or((name, None), |(user, _)| (user, Some(name)));
     let touches = |write: &&Write| {
@@ -43,6 +79,7 @@ pub(super) fn keep(
     }
     let unable = |error| fault::unable("tell what the caller's own rights would be", &error);
     let roles = cluster.roles().map_err(unable)?;
+    let roles_after = beside.roles(&roles);
     let users = cluster.users().map_err(unable)?;
     let row = users.iter().find(|row| row.userid == user);
     let callers = callers(user, token, row, have);
@@ -57,7 +94,8 @@ pub(super) fn keep(
             let is_so = known
                 .as_ref()
                 .is_none_or(|known| weight(known) == weight(&before));
-            is_so.then(|| lost(&before, want, &roles, caller, path))?
+            let after = rights::on_path(want, &roles_after, &beside.caller(caller), path);
+            is_so.then(|| lost(&before, &after))?
         });
         if let Some(loses) = loses {
             return Err(Failure::new(format!(
@@ -71,7 +109,7 @@ pub(super) fn keep(
 
 /// Who the caller may be, as far as rights go. A token without User.Modify or
 /// Sys.Audit does not see its own user, so neither whether it is separate nor
-/// that user's groups: it may be either, with none of the groups or all.
+/// that user's groups: it may be either, with none of the groups, one or all.
 fn callers(user: &str, token: Option<&str>, row: Option<&User>, have: &Acl) -> Vec<Caller> {
     let caller = |groups: &BTreeSet<String>, is_separate: bool| Caller {
         user: user.to_owned(),
@@ -84,20 +122,20 @@ fn callers(user: &str, token: Option<&str>, row: Option<&User>, have: &Acl) -> V
             .and_then(|(_, id)| row.tokens.get(id));
         return vec![caller(&row.groups, own.is_none_or(|own| own.privsep))];
     }
-    let groups = have
+    let groups: BTreeSet<String> = have
         .keys()
         .filter(|grant| grant.subject.kind == SubjectKind::Group)
         .map(|grant| grant.subject.id.clone())
         .collect();
-    let none = BTreeSet::new();
-    [
-        (&none, true),
-        (&none, false),
-        (&groups, true),
-        (&groups, false),
-    ]
-    .map(|(groups, is_separate)| caller(groups, is_separate))
-    .into()
+    let mut memberships: Vec<BTreeSet<String>> = groups
+        .iter()
+        .map(|group| BTreeSet::from([group.clone()]))
+        .collect();
+    memberships.extend([BTreeSet::new(), groups]);
+    let either = memberships
+        .iter()
+        .flat_map(|groups| [true, false].map(|is_separate| caller(groups, is_separate)));
+    either.collect()
 }
 
 /// What of rights on a path matters here: whether there are any, and the one to change entries.
@@ -105,14 +143,7 @@ fn weight(privileges: &BTreeSet<String>) -> (bool, bool) {
     (privileges.is_empty(), privileges.contains(MODIFY))
 }
 
-fn lost(
-    before: &BTreeSet<String>,
-    want: &Acl,
-    roles: &[Role],
-    caller: &Caller,
-    path: &str,
-) -> Option<&'static str> {
-    let after = rights::on_path(want, roles, caller, path);
+fn lost(before: &BTreeSet<String>, after: &BTreeSet<String>) -> Option<&'static str> {
     if before.contains(MODIFY) && !after.contains(MODIFY) {
         Some("the right to change the entries (Permissions.Modify)")
     } else if !before.is_empty() && after.is_empty() {

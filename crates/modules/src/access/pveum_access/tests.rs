@@ -36,11 +36,14 @@ fn canned() -> Canned {
 }
 
 fn planned(options: &Value) -> Result<(Plan, Vec<String>), String> {
+    planned_by(canned(), options)
+}
+
+fn planned_by(canned: Canned, options: &Value) -> Result<(Plan, Vec<String>), String> {
     let Value::Object(map) = options.clone() else {
         panic!("not an object")
     };
     let args = AccessArgs::parse(map).map_err(|error| error.to_string())?;
-    let canned = canned();
     let asked = canned.asked();
     let cluster = canned.cluster();
     let context = Context::default();
@@ -151,7 +154,23 @@ fn what_contradicts_itself_is_refused() {
         ),
         (
             json!({"acls": [{"path": "/vms", "groups": "ops", "roles": "Nope"}]}),
-            "the role `Nope` that acls gives is not there, and roles does not make it",
+            "the role `Nope` that acls names is not there, and roles does not make it",
+        ),
+        (
+            json!({"tokens": [{"userid": "x@pve!t1"}]}),
+            "the user `x@pve` of the token `x@pve!t1` is not there, and users does not make it",
+        ),
+        (
+            json!({"users": [{"userid": "a@pve", "state": "absent"}], "tokens": [{"userid": "a@pve!t1"}]}),
+            "the user `a@pve` of the token `a@pve!t1` is not there, and users does not make it",
+        ),
+        (
+            json!({"groups": [], "acls": [{"path": "/vms", "groups": "nobody", "roles": "Cloner"}]}),
+            "the group `nobody` that acls names is not there, and groups does not make it",
+        ),
+        (
+            json!({"users": [], "acls": [{"path": "/vms", "tokens": "a@pve!t9", "roles": "Cloner"}]}),
+            "the token `a@pve!t9` that acls names is not there, and tokens does not make it",
         ),
         (
             json!({}),
@@ -160,4 +179,61 @@ fn what_contradicts_itself_is_refused() {
     ] {
         assert_eq!(planned(&options).unwrap_err(), why, "{options}");
     }
+}
+
+/// A caller who may change entries by the role Mine, on / and below.
+fn by_mine() -> Canned {
+    Canned::new()
+        .for_user("me@pve")
+        .always(
+            "GET /access/roles",
+            json!([
+                {"roleid": "Administrator", "privs": "Permissions.Modify,VM.Audit", "special": 1},
+                {"roleid": "Mine", "privs": "Permissions.Modify,VM.Audit", "special": 0},
+            ]),
+        )
+        .always(
+            "GET /access/users full=1",
+            json!([{"userid": "root@pam"}, {"userid": "me@pve"}]),
+        )
+        .always(
+            "GET /access/acl",
+            json!([
+                {"path": "/", "type": "user", "ugid": "me@pve", "roleid": "Mine", "propagate": 1},
+                {"path": "/", "type": "user", "ugid": "me@pve", "roleid": "Administrator", "propagate": 1},
+            ]),
+        )
+}
+
+#[test]
+fn the_caller_s_own_right_is_judged_by_the_roles_as_they_will_be() {
+    let only_mine = json!([{"path": "/", "users": "me@pve", "roles": "Mine", "exclusive": true}]);
+    let stripped = json!({"roles": [{"name": "Mine", "privs": ["VM.Audit"]}], "acls": only_mine});
+    let refused = planned_by(by_mine(), &stripped).unwrap_err();
+    assert!(
+        refused.starts_with(
+            "this would take from the caller, `me@pve`, the right to change the entries"
+        ),
+        "{refused}"
+    );
+    let only_new = json!([{"path": "/", "users": "me@pve", "roles": "New", "exclusive": true}]);
+    let new = json!({"name": "New", "privs": ["Permissions.Modify"]});
+    let (plan, _) = planned_by(by_mine(), &json!({"roles": [new], "acls": only_new})).unwrap();
+    assert_eq!(plan.tracks.len(), 3);
+}
+
+#[test]
+fn what_moves_from_one_path_to_another_is_given_before_it_is_taken_away() {
+    let (plan, _) = planned(&json!({"acls": [
+        {"path": "/vms", "users": "a@pve", "state": "absent"},
+        {"path": "/vms/100", "users": "a@pve", "roles": "Cloner"},
+    ]}))
+    .unwrap();
+    assert_eq!(
+        in_order(&plan),
+        [
+            "PUT /access/acl path=/vms/100 roles=Cloner users=a@pve propagate=1",
+            "PUT /access/acl path=/vms roles=Cloner users=a@pve delete=1",
+        ]
+    );
 }

@@ -8,8 +8,8 @@ use pve::plan::OnError;
 use pve::{Cluster, Plan, Track};
 use serde_json::{Map, Value};
 
-use super::AccessArgs;
-use crate::access::acl::{self, Wish};
+use super::{AccessArgs, references};
+use crate::access::acl::{self, Beside, Wish};
 use crate::access::user::{self, Caller};
 use crate::access::{group, pveum_token, role, token};
 use crate::fault;
@@ -46,19 +46,19 @@ impl Kind {
     fn stage(self, goes: bool) -> u32 {
         let place = self as u32;
         let last = Self::Acls as u32;
-        if goes { 2 * last - place } else { place }
+        if goes { 2 * last + 1 - place } else { place }
     }
 }
 
 /// The plan while it is made.
 pub(super) struct Whole<'a> {
-    args: &'a AccessArgs,
+    pub(super) args: &'a AccessArgs,
     wishes: Vec<Wish>,
-    tokens: Vec<String>,
+    pub(super) tokens: Vec<String>,
     tracks: Vec<Track>,
     before: Shown,
     after: Shown,
-    warnings: Vec<String>,
+    pub(super) warnings: Vec<String>,
     unseen: Unseen,
 }
 
@@ -157,18 +157,22 @@ impl<'a> Whole<'a> {
         Ok(())
     }
 
-    pub(super) fn tokens(&mut self, cluster: &Cluster) -> Result<(), Failure> {
+    pub(super) fn tokens(&mut self, cluster: &Cluster, check_mode: bool) -> Result<(), Failure> {
         let Some(wanted) = &self.args.tokens else {
             return Ok(());
         };
         let users = cluster
             .users()
             .map_err(|error| fault::unable("read the tokens", &error))?;
-        let ids = std::mem::take(&mut self.tokens);
+        let ids = self.tokens.clone();
         for (id, options) in ids.iter().zip(wanted) {
             let (user, name) = tokens::split(id).unwrap_or_default();
             let of_user = users.iter().find(|row| row.userid == user);
             let have = of_user.and_then(|user| user.tokens.get(name));
+            if options.state == State::Present {
+                let missing = references::owner(self.args, &users, user, id);
+                references::told(self, missing, check_mode)?;
+            }
             let wish = options.state.wish(pveum_token::wish(options));
             let mut change = token::change(id, have, &wish, None);
             self.warnings
@@ -183,12 +187,14 @@ impl<'a> Whole<'a> {
         if self.args.acls.is_none() {
             return Ok(());
         }
-        let change = acl::change(&self.wishes, cluster, check_mode)?.spares_the_caller(cluster)?;
-        self.check_roles(&change, cluster)?;
-        let stage = Kind::Acls.stage(false);
-        let tracks = change.tracks.into_iter();
-        self.tracks
-            .extend(tracks.map(|track| Track { stage, ..track }));
+        let change = acl::change(&self.wishes, cluster, check_mode)?
+            .spares_the_caller(cluster, &self.beside())?;
+        references::check(self, &change, cluster, check_mode)?;
+        let tracks = change.tracks.into_iter().map(|track| Track {
+            stage: Kind::Acls.stage(track.stage != acl::GIVES),
+            ..track
+        });
+        self.tracks.extend(tracks);
         self.before
             .insert(Kind::Acls.name().to_owned(), change.before);
         self.after
@@ -196,32 +202,6 @@ impl<'a> Whole<'a> {
         self.warnings.extend(change.warnings);
         self.unseen = change.unseen;
         Ok(())
-    }
-
-    /// Refuses to give a role that will not be there: better before the first
-    /// write than after most of them.
-    fn check_roles(&self, change: &acl::Change, cluster: &Cluster) -> Result<(), Failure> {
-        let given = change.given_roles();
-        if given.is_empty() {
-            return Ok(());
-        }
-        let roles = cluster
-            .roles()
-            .map_err(|error| fault::unable("read the roles", &error))?;
-        let mut there: BTreeSet<&str> = roles.iter().map(|role| role.roleid.as_str()).collect();
-        for role in self.args.roles.iter().flatten() {
-            match role.state {
-                State::Present => there.insert(&role.name),
-                State::Absent => there.remove(role.name.as_str()),
-            };
-        }
-        match given.into_iter().find(|role| !there.contains(role)) {
-            // Whoever sees no role at all cannot tell.
-            Some(role) if !roles.is_empty() => Err(Failure::new(format!(
-                "the role `{role}` that acls gives is not there, and roles does not make it"
-            ))),
-            _ => Ok(()),
-        }
     }
 
     fn add(&mut self, kind: Kind, id: &str, before: Value, after: Value, track: Option<Track>) {
@@ -236,8 +216,32 @@ impl<'a> Whole<'a> {
         }
     }
 
+    /// What becomes of roles, and of the groups that users are in.
+    fn beside(&self) -> Beside {
+        let names = |of: &Value| -> BTreeSet<String> {
+            let names = of.as_array().into_iter().flatten();
+            names
+                .filter_map(|name| Some(name.as_str()?.to_owned()))
+                .collect()
+        };
+        let of_kind = |kind: Kind| {
+            let of_kind = self.after.get(kind.name()).and_then(Value::as_object);
+            of_kind.into_iter().flatten()
+        };
+        Beside {
+            roles: of_kind(Kind::Roles)
+                .map(|(role, after)| (role.clone(), after.get("privs").map(names)))
+                .collect(),
+            groups: of_kind(Kind::Users)
+                .filter_map(|(user, after)| Some((user.clone(), names(after.get("groups")?))))
+                .collect(),
+        }
+    }
+
     /// The plan, and what of it nobody can tell.
-    pub(super) fn plan(self) -> (Plan, Unseen) {
+    pub(super) fn plan(mut self) -> (Plan, Unseen) {
+        // The result tells of them in the order in which they are written.
+        self.tracks.sort_by_key(|track| track.stage);
         let plan = Plan {
             tracks: self.tracks,
             // All writes wait for the same lock, so more than one connection would only wait.
