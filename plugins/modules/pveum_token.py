@@ -68,12 +68,14 @@ options:
     description:
       - "Regenerate on a server that cannot do so in place (before Proxmox VE 9.1): the token is removed, made
         again and given its ACL entries back. The entries are shown as V(pveum) lines first: a run that is
-        killed in between leaves the token without them."
+        killed in between leaves the token without them. With V(no_log) on the task nothing is shown, these
+        lines neither: use V(secret_file) instead of it."
     type: bool
     default: false
   secret:
     description:
-      - The secret that is to be tested, with V(regenerate) set to V(if_invalid).
+      - The secret that is to be tested, with V(regenerate) set to V(if_invalid). Where it is empty, what the
+        file V(secret_file) holds is tested.
     type: str
   secret_file:
     description:
@@ -85,6 +87,8 @@ extends_documentation_fragment:
 notes:
   - A user manages its own tokens; for those of others User.Modify on C(/access/groups) or on a group of the user is needed.
   - The secret is part of the result, so set C(no_log) on the task that registers it, or use O(secret_file).
+  - With C(no_log) nothing is shown, so neither are the lines that O(regenerate_fallback) tells the ACL entries in. Use
+    O(secret_file) instead, which leaves nothing in the result to hide.
   - A token with privilege separation has the rights that both it and its user have, so both need ACL entries.
   - Removing a token removes its ACL entries.
 seealso:

@@ -208,6 +208,16 @@ def test_if_invalid_looks_into_the_file(token, made, works, cluster, tmp_path):
         assert not token(cluster, regenerate="if_invalid", secret_file=str(file))["changed"]
 
 
+def test_an_empty_secret_does_not_hide_the_file(token, made, works, cluster, tmp_path):
+    """As `default('')` gives it where a vault has no secret yet."""
+    file = tmp_path / "nightly.secret"
+    made(cluster, secret_file=str(file))
+    first = file.read_text()
+    result = token(cluster, regenerate="if_invalid", secret="", secret_file=str(file))
+    assert not result["changed"] and written(cluster) == []
+    assert file.read_text() == first and works(cluster, first.strip())
+
+
 def test_what_can_be_no_file_leaves_the_secret_as_it_is(token, made, works, cluster, tmp_path):
     first = made(cluster)
     result = token(cluster, regenerate="always", secret_file=str(tmp_path / "missing/secret"))

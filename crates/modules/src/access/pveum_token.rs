@@ -31,10 +31,12 @@ pub struct TokenArgs {
     pub regenerate: Regenerate,
     /// Regenerate on a server that cannot do so in place (before Proxmox VE 9.1): the token is removed, made
     /// again and given its ACL entries back. The entries are shown as `pveum` lines first: a run that is
-    /// killed in between leaves the token without them.
+    /// killed in between leaves the token without them. With `no_log` on the task nothing is shown, these lines
+    /// neither: use `secret_file` instead of it.
     #[arg(default = false)]
     pub regenerate_fallback: bool,
-    /// The secret that is to be tested, with `regenerate` set to `if_invalid`.
+    /// The secret that is to be tested, with `regenerate` set to `if_invalid`. Where it is empty, what the file
+    /// `secret_file` holds is tested.
     pub secret: Option<Secret>,
     /// A file that the secret is written to, with mode 0600, in place of the result. Its folder must exist.
     /// It is written only when a secret was made; where it cannot be, the new token is taken back.

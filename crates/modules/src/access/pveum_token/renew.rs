@@ -45,7 +45,8 @@ pub(super) fn is_due(
         (Regenerate::Never, _) => return Ok(false),
         (Regenerate::IfInvalid, _) => {}
     }
-    let secret = match (&args.secret, file) {
+    let stated = args.secret.as_ref().filter(|secret| !secret.is_empty());
+    let secret = match (stated, file) {
         (Some(secret), _) => Some(secret.clone()),
         (None, Some(file)) => store::read(file).map_err(Failure::new)?,
         (None, None) => None,
