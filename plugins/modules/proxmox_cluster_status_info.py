@@ -44,9 +44,12 @@ EXAMPLES = r"""
   ferrox.proxmox.proxmox_cluster_status_info:
   register: cluster
 
-- name: Go on only with quorum
+- name: Go on only where no node is offline
   ansible.builtin.assert:
-    that: cluster.cluster_status | selectattr('type', 'equalto', 'cluster') | map(attribute='quorate') is all
+    that: offline | length == 0
+    fail_msg: "Offline: {{ offline | map(attribute='name') | join(', ') }}"
+  vars:
+    offline: "{{ cluster.cluster_status | rejectattr('online', 'undefined') | rejectattr('online') }}"
 """
 
 RETURN = r"""

@@ -53,6 +53,8 @@ notes:
   - The list holds the users whom the caller may see, the caller among them. All of them needs User.Modify or Sys.Audit
     on C(/access/groups), and so does one who is asked for by name and realm.
   - A user who does not exist is no failure; the list is empty.
+  - The keys of a second factor are returned in clear, as community.proxmox's module returns them, where the server tells
+    them. Set C(no_log) on a task whose result holds them.
 author:
   - The Ferrox authors (@ferrox)
 """
