@@ -99,6 +99,18 @@ def test_who_does_not_see_the_entries_is_told_so(acl, cluster):
     assert result["failed"] and result["failure"]["privilege"] == "Permissions.Modify"
 
 
+def test_what_cannot_be_seen_is_not_said_to_be_gone(acl, cluster):
+    there = {**ENTRY, "path": "/vms"}
+    acl(**there)
+    result = acl(path="/vms", state="absent", api_user="prov@pve")
+    assert not result.get("failed") and not result["changed"]
+    [warning] = result["warnings"]
+    assert warning.startswith("the caller sees no entries of `/vms`")
+    result = acl(**there, state="absent", api_user="prov@pve")
+    assert result["failed"] and result["failure"]["privilege"] == "Permissions.Modify"
+    assert entries(cluster, "/vms") == {("prov@pve", "PVEVMUser"): True}
+
+
 def test_who_may_give_a_role_sees_whether_it_is_given(acl):
     mine = {**ENTRY, "ugid": "audit@pve", "roleid": "Provisioner", "api_user": "prov@pve"}
     assert acl(**mine)["changed"]
