@@ -2,14 +2,16 @@
 //! created, changed or removed. What is the same for roles, users, pools and
 //! realms stands here; a [`Resource`] says what differs.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod fields;
+
 use std::time::Duration;
 
 use ansible::{Choice, Failure};
 use pve::plan::{Lost, Probe, Verdict};
-use pve::wire::lists::joined;
-use pve::{Call, Cluster, Param, Plan, Step, Track, Verb};
+use pve::{Call, Cluster, Plan, Step, Track, Verb};
 use serde_json::{Map, Value, json};
+
+pub use fields::{Field, Fields, stated};
 
 use crate::fault;
 
@@ -19,96 +21,6 @@ pub(crate) const QUIET: Duration = Duration::from_secs(10);
 
 /// More than a write needs that waits for the lock, is looked for and repeated.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
-
-/// The fields of an object by the API's names. As a wish it holds those that
-/// are stated, and no others are touched.
-pub type Fields = BTreeMap<&'static str, Field>;
-
-/// The value of a field.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Field {
-    /// A text; empty where the server has none.
-    Text(String),
-    /// A number.
-    Number(i64),
-    /// On or off.
-    Switch(bool),
-    /// Names whose order means nothing.
-    Set(BTreeSet<String>),
-}
-
-impl Field {
-    fn is_empty(&self) -> bool {
-        match self {
-            Self::Text(text) => text.is_empty(),
-            Self::Set(names) => names.is_empty(),
-            Self::Number(_) | Self::Switch(_) => false,
-        }
-    }
-
-    fn param(&self) -> Param {
-        match self {
-            Self::Text(text) => text.into(),
-            Self::Number(number) => (*number).into(),
-            Self::Switch(on) => (*on).into(),
-            Self::Set(names) => joined(names).into(),
-        }
-    }
-
-    /// As a person reads it.
-    pub fn shown(&self) -> Value {
-        match self {
-            Self::Text(text) => json!(text),
-            Self::Number(number) => json!(number),
-            Self::Switch(on) => json!(on),
-            Self::Set(names) => json!(names),
-        }
-    }
-}
-
-impl From<&str> for Field {
-    fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
-    }
-}
-
-impl From<String> for Field {
-    fn from(text: String) -> Self {
-        Self::Text(text)
-    }
-}
-
-impl From<bool> for Field {
-    fn from(on: bool) -> Self {
-        Self::Switch(on)
-    }
-}
-
-impl From<i64> for Field {
-    fn from(number: i64) -> Self {
-        Self::Number(number)
-    }
-}
-
-impl From<BTreeSet<String>> for Field {
-    fn from(names: BTreeSet<String>) -> Self {
-        Self::Set(names)
-    }
-}
-
-impl From<&BTreeSet<String>> for Field {
-    fn from(names: &BTreeSet<String>) -> Self {
-        Self::Set(names.clone())
-    }
-}
-
-/// The stated ones among these fields.
-pub fn stated<const N: usize>(fields: [(&'static str, Option<Field>); N]) -> Fields {
-    fields
-        .into_iter()
-        .filter_map(|(name, field)| Some((name, field?)))
-        .collect()
-}
 
 /// A kind of small object, and how the API speaks of it.
 #[derive(Clone, Copy, Debug)]
