@@ -1,7 +1,7 @@
 //! Proxmox VE from the outside: its API, its tasks, and plans that change it.
 //!
 //! The crate has a read side, [`Cluster`], and one place that writes,
-//! [`apply`](apply::apply). Between the two stands the [`Plan`](plan::Plan): data that says what
+//! [`apply`](apply::apply). Between the two stands the [`Plan`]: data that says what
 //! is to be done. Nothing here knows of Ansible.
 
 pub mod access;

@@ -4,16 +4,20 @@
 //! out by [`apply`](crate::apply::apply). It holds [`Track`]s, one for each thing that
 //! changes; a track holds [`Step`]s, which run one after the other.
 
+mod keep;
+mod probe;
+
 use std::collections::BTreeSet;
-use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use secret::Secret;
 use serde_json::Value;
 
-use crate::call::{Bindings, Call, Param};
+pub use keep::{Keep, Place, Put};
+pub use probe::{Ask, Probe, Verdict};
+
+use crate::call::{Bindings, Call};
 use crate::error::Error;
 use crate::texts::Matched;
 
@@ -327,34 +331,6 @@ pub enum Bind {
     },
 }
 
-/// A secret of an answer, which is told only this once.
-#[derive(Clone)]
-pub struct Keep {
-    /// The name it is bound to, among [`TrackEnd::secrets`](crate::apply::TrackEnd::secrets).
-    pub name: &'static str,
-    /// Where it stands in the answer, as a JSON pointer.
-    pub pointer: &'static str,
-    /// Where it is put, beside being bound.
-    pub place: Option<Arc<Place>>,
-}
-
-/// Makes sure of a place for a secret, before the request that makes one, and
-/// hands over what puts it there. Both say in a sentence why they cannot.
-pub type Place = dyn Fn() -> Result<Put, String> + Send + Sync;
-
-/// Puts a secret where it belongs.
-pub type Put = Box<dyn FnOnce(&Secret) -> Result<(), String>>;
-
-impl fmt::Debug for Keep {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Keep")
-            .field("name", &self.name)
-            .field("pointer", &self.pointer)
-            .finish_non_exhaustive()
-    }
-}
-
 /// What to do with a write whose answer was lost.
 #[derive(Clone, Debug)]
 pub enum Lost {
@@ -368,90 +344,6 @@ pub enum Lost {
         /// still be working on the request.
         quiet: Duration,
     },
-}
-
-/// A question that is asked until its answer is the wanted one.
-#[derive(Clone)]
-pub struct Probe {
-    /// What is asked each time, in this order.
-    pub asks: Vec<Ask>,
-    judge: Arc<Judge>,
-}
-
-type Judge = dyn Fn(&[Result<Value, Error>]) -> Verdict + Send + Sync;
-
-/// One question of a [`Probe`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ask {
-    /// A GET; its answer is the `data`.
-    Get(Call),
-    /// Whether a TCP connection can be made; the answer is a boolean.
-    Port {
-        /// The address, possibly bound by an earlier step.
-        address: Param,
-        /// The port.
-        port: u16,
-    },
-}
-
-/// What a [`Probe`] makes of the answers.
-#[derive(Clone, Debug)]
-pub enum Verdict {
-    /// It holds; a value may be bound.
-    Holds(Option<String>),
-    /// Not yet, because …
-    NotYet(String),
-    /// Nothing of it is there (see [`Lost::Look`]); elsewhere the same as not yet.
-    Absent,
-    /// It never will.
-    Never(Error),
-}
-
-impl Probe {
-    /// A probe that asks these questions and judges the answers, one for each.
-    pub fn new(
-        asks: Vec<Ask>,
-        judge: impl Fn(&[Result<Value, Error>]) -> Verdict + Send + Sync + 'static,
-    ) -> Self {
-        Self {
-            asks,
-            judge: Arc::new(judge),
-        }
-    }
-
-    /// A probe of one GET.
-    pub fn get(
-        call: Call,
-        judge: impl Fn(&Result<Value, Error>) -> Verdict + Send + Sync + 'static,
-    ) -> Self {
-        Self::new(vec![Ask::Get(call)], move |answers| judge(&answers[0]))
-    }
-
-    /// A probe of a TCP port.
-    pub fn port(address: impl Into<Param>, port: u16) -> Self {
-        let ask = Ask::Port {
-            address: address.into(),
-            port,
-        };
-        Self::new(vec![ask], move |answers| match &answers[0] {
-            Ok(Value::Bool(true)) => Verdict::Holds(None),
-            _ => Verdict::NotYet(format!("port {port} is closed")),
-        })
-    }
-
-    /// What the answers mean.
-    pub fn judge(&self, answers: &[Result<Value, Error>]) -> Verdict {
-        (self.judge)(answers)
-    }
-}
-
-impl fmt::Debug for Probe {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_tuple("Probe")
-            .field(&self.asks)
-            .finish_non_exhaustive()
-    }
 }
 
 /// What planning leads to: a plan with what its report needs, or a condition
