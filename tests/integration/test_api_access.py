@@ -236,6 +236,15 @@ def test_it_may_be_for_single_vms_and_a_vlan(access):
     assert run.result["auth"]["method"] == "token" and set(run.result["permissions"]) == set(paths)
 
 
+def test_it_runs_by_ansibles_own_python_whatever_the_inventory_says_of_localhost(access, tmp_path):
+    """An inventory that names localhost, as the example does, makes Ansible look for some Python of the machine."""
+    host = {"ansible_connection": "local", "ansible_python_interpreter": "/nowhere/python3"}
+    inventory = tmp_path / "inventory.yml"
+    inventory.write_text(yaml.safe_dump({"all": {"hosts": {"localhost": host}}}))
+    run = access(check=True, arguments=["-i", str(inventory)])
+    assert run.rc == 0, run.stdout
+
+
 @VERSIONS
 def test_with_privilege_separation_the_user_and_the_token_are_given_the_roles(access, cluster, ansible):
     separate = {"file": "api_access_separate.yml"}
