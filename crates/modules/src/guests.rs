@@ -10,4 +10,5 @@ pub mod proxmox_start_vms;
 #[cfg(test)]
 mod sample;
 pub mod select;
+pub mod values;
 pub mod wait;

@@ -1,8 +1,6 @@
 //! What is wanted of a clone: the options of one entry of `vms`, and the keys
 //! of the API's configuration that follow from them.
 
-mod values;
-
 use std::collections::BTreeMap;
 
 use ansible::{Args, Choice};
@@ -11,8 +9,8 @@ use secret::Secret;
 use serde_json::{Map, Value};
 
 use crate::guests::config::{Unwantable, Want, Wanted};
+use crate::guests::values::{agent, at_least, disk_size, ipconfig, net, sshkeys, tags, unwantable};
 use crate::guests::wait::WaitFor;
-use values::{agent, at_least, disk_size, ipconfig, net, sshkeys, tags, unwantable};
 
 /// What may be said of a VM, in an entry of `vms` and in `defaults`.
 #[derive(Args, Clone, Debug, Default)]

@@ -5,25 +5,29 @@ use serde_json::{Map, Value};
 
 use crate::guests::config::Unwantable;
 
-pub(super) fn unwantable(key: &str, why: impl std::fmt::Display) -> Unwantable {
+/// A value of this key that cannot be wanted, because …
+pub fn unwantable(key: &str, why: impl std::fmt::Display) -> Unwantable {
     Unwantable {
         key: key.to_owned(),
         why: why.to_string(),
     }
 }
 
-pub(super) fn tags(texts: &[String]) -> Result<String, Unwantable> {
+/// Tags, in any order.
+pub fn tags(texts: &[String]) -> Result<String, Unwantable> {
     Tags::collect(texts)
         .map(|tags| tags.to_string())
         .map_err(|error| unwantable("tags", error))
 }
 
-pub(super) fn agent(value: &Value) -> Result<String, Unwantable> {
+/// `agent`: true, false, or a property string.
+pub fn agent(value: &Value) -> Result<String, Unwantable> {
     text_of(value)
         .ok_or_else(|| unwantable("agent", "must be true, false, or the API's property string"))
 }
 
-pub(super) fn sshkeys(value: &Value) -> Result<String, Unwantable> {
+/// `sshkeys`: a list, or a text with a key on each line, as the API's percent-encoded text.
+pub fn sshkeys(value: &Value) -> Result<String, Unwantable> {
     let texts: Vec<&str> = match value {
         Value::String(text) => vec![text],
         Value::Array(items) => items
@@ -57,7 +61,8 @@ const NET_KEYS: &[&str] = &[
     "trunks",
 ];
 
-pub(super) fn net(key: &str, value: &Value) -> Result<String, Unwantable> {
+/// `netN`: a property string, or a dictionary that may say `vlan` and `mac` for `tag` and `macaddr`.
+pub fn net(key: &str, value: &Value) -> Result<String, Unwantable> {
     let kind = Kind::of(key)
         .filter(|_| key.starts_with("net"))
         .ok_or_else(|| unwantable(key, "is no network card: name it net0, net1, …"))?;
@@ -91,7 +96,8 @@ fn no_net_key(name: &str) -> String {
     format!("there is no key `{name}`; known are {}", known.join(", "))
 }
 
-pub(super) fn ipconfig(key: &str, value: &Value) -> Result<String, Unwantable> {
+/// `ipconfigN`: a property string, or a dictionary of its keys.
+pub fn ipconfig(key: &str, value: &Value) -> Result<String, Unwantable> {
     if Kind::of(key).is_none() || !key.starts_with("ipconfig") {
         return Err(unwantable(
             key,
@@ -114,11 +120,7 @@ pub(super) fn ipconfig(key: &str, value: &Value) -> Result<String, Unwantable> {
 }
 
 /// A number of which the API takes no less, which it would say only once the VM is made.
-pub(super) fn at_least(
-    key: &str,
-    stated: Option<u64>,
-    least: u64,
-) -> Result<Option<String>, Unwantable> {
+pub fn at_least(key: &str, stated: Option<u64>, least: u64) -> Result<Option<String>, Unwantable> {
     match stated {
         Some(number) if number < least => {
             let why = format!("must be at least {least}, got: {number}");
@@ -145,7 +147,8 @@ fn parts<'a>(
         .collect()
 }
 
-pub(super) fn disk_size(key: &str, value: &Value) -> Result<Size, Unwantable> {
+/// The size of a disk: a text with a unit, or a dictionary of `size`.
+pub fn disk_size(key: &str, value: &Value) -> Result<Size, Unwantable> {
     let size = match value {
         Value::Object(disk) => {
             if let Some(other) = disk.keys().find(|name| *name != "size") {
