@@ -2,6 +2,7 @@
 
 pub mod clone;
 pub mod config;
+pub mod delta;
 pub mod order;
 pub mod power;
 pub mod proxmox_clone_vms;
@@ -10,5 +11,7 @@ pub mod proxmox_start_vms;
 #[cfg(test)]
 mod sample;
 pub mod select;
+pub mod single;
+pub mod steps;
 pub mod values;
 pub mod wait;

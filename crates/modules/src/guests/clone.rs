@@ -9,4 +9,3 @@ pub mod reading;
 pub mod report;
 pub mod settings;
 pub mod source;
-pub mod steps;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use pve::wire::password::Compared;
-use pve::wire::{Kind, PropertyString, Size, SshKeys, holds, text_of};
+use pve::wire::{Kind, PropertyString, Size, SshKeys, holds, parse_switch, text_of};
 use pve::{Call, Param, Path};
 use secret::Secret;
 use serde_json::{Map, Value, json};
@@ -78,6 +78,11 @@ impl Config {
             net.remove("macaddr");
             self.values.insert(key.to_owned(), net.to_string());
         }
+    }
+
+    /// Whether it is a template's.
+    pub fn is_template(&self) -> bool {
+        self.get("template").and_then(parse_switch) == Some(true)
     }
 
     /// The keys whose values wait for the next boot.

@@ -8,15 +8,11 @@ use std::time::Duration;
 use ansible::Failure;
 use pve::apply::{Applied, TrackEnd};
 use pve::nodes::guest::{Address, GuestKind, Status};
-use pve::plan::{Lost, Probe, VMID};
+use pve::plan::VMID;
 use pve::{Cluster, Plan, Step, Track};
 use serde_json::{Map, Value, json};
 
 use super::select::{Chosen, Guest};
-
-/// How long a guest must stand still before a request whose answer was lost
-/// counts as not done.
-const QUIET: Duration = Duration::from_secs(5);
 
 /// The name that a guest's node is bound to: the HA manager may start it on another one.
 pub const NODE: &str = "node";
@@ -179,14 +175,6 @@ fn seconds(end: &TrackEnd) -> f64 {
 /// A track's limit or a step's, from an option in seconds.
 pub fn secs(seconds: u32) -> Duration {
     Duration::from_secs(u64::from(seconds))
-}
-
-/// After a lost answer, its own status tells whether the request took effect.
-pub fn look(probe: Probe) -> Lost {
-    Lost::Look {
-        probe,
-        quiet: QUIET,
-    }
 }
 
 /// Why a lock keeps a guest from being started or shut down, if one does.

@@ -2,13 +2,11 @@
 //! `/nodes/{node}/{qemu,lxc}/{vmid}/status/{shutdown,stop}`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use ansible::{Args, Choice, Failure};
 use pve::apply::Applied;
 use pve::nodes::guest::{Address, Status};
-use pve::nodes::reach;
-use pve::plan::{Bind, Ending, Follow, Probe, Settles, Verdict};
+use pve::plan::{Bind, Ending, Follow, Probe, Verdict};
 use pve::texts::Matched;
 use pve::wire::Startup;
 use pve::{Cluster, Plan, Planned, Step};
@@ -17,15 +15,10 @@ use serde_json::{Map, Value, json};
 use super::order::{self, Order};
 use super::power::{self, Fate, Item, Wish};
 use super::select::{Chosen, Guest, Selection};
+use super::steps::{self, HARD_STOP, ShutDown};
 use crate::connection::Connection;
 use crate::fault;
 use crate::job::{Job, Report, Task};
-
-/// The server ends a shutdown by itself; its answer is given this much longer.
-const GRACE: Duration = Duration::from_secs(15);
-
-/// What a stop may take.
-const STOP_LIMIT: Duration = Duration::from_secs(60);
 
 /// `overrule-shutdown` came with Proxmox VE 8.2; an older server refuses what it does not know.
 const OVERRULES_SINCE: (u32, u32) = (8, 2);
@@ -234,7 +227,7 @@ fn fate(args: &ShutdownArgs, guest: &Guest, server: &Server) -> Fate {
         _ => {
             let step = shut_down(args, guest, server);
             // What follows has its own time, or else a long shutdown would leave none for it.
-            let limit = step.limit.map(|limit| limit + STOP_LIMIT);
+            let limit = step.limit.map(|limit| limit + HARD_STOP);
             (step, limit)
         }
     };
@@ -248,12 +241,12 @@ fn shut_down(args: &ShutdownArgs, guest: &Guest, server: &Server) -> Step {
         .and_then(|startup| startup.down)
         .filter(|_| !server.timeout_is_stated);
     let timeout = own.unwrap_or(args.timeout);
-    let stopped = reach::stopped(&guest.address.path());
-    let call = guest.address.action("shutdown").with("timeout", timeout);
-    let mut step = Step::task("shut down", "shut down", call)
-        .within(power::secs(timeout) + GRACE)
-        .on(Ending::Text(Matched::NotRunning), Follow::Accept)
-        .lost(power::look(stopped.clone()));
+    let mut step = ShutDown {
+        timeout,
+        force: false,
+        by_ha: guest.ha_managed,
+    }
+    .step(&guest.address.path());
     for ending in [Ending::TimedOut, Ending::Text(Matched::ShutdownTimeout)] {
         let next = match args.on_timeout {
             OnTimeout::Fail => continue,
@@ -264,30 +257,12 @@ fn shut_down(args: &ShutdownArgs, guest: &Guest, server: &Server) -> Step {
         };
         step = step.on(ending, Follow::Steps(vec![next]));
     }
-    if guest.ha_managed {
-        // The task only passes the wish on to the HA manager.
-        step.settles(Settles::Holds(stopped))
-    } else {
-        step
-    }
+    step
 }
 
 fn stop(guest: &Guest, server: &Server) -> Step {
-    let stopped = reach::stopped(&guest.address.path());
-    let mut call = guest.address.action("stop");
-    // A shutdown that is still at work holds the guest's lock; the server refuses this for HA.
-    if !guest.ha_managed && server.overrules.contains(&guest.address.node) {
-        call = call.with("overrule-shutdown", true);
-    }
-    let step = Step::task("stop", "stopped", call)
-        .within(STOP_LIMIT)
-        .on(Ending::Text(Matched::NotRunning), Follow::Accept)
-        .lost(power::look(stopped.clone()));
-    if guest.ha_managed {
-        step.settles(Settles::Holds(stopped))
-    } else {
-        step
-    }
+    let overrules = server.overrules.contains(&guest.address.node);
+    steps::stop(&guest.address.path(), guest.ha_managed, overrules)
 }
 
 /// A step that only notes why the guest was left running.

@@ -5,9 +5,6 @@ use std::collections::BTreeMap;
 use ansible::{Args, Failure};
 use pve::apply::Applied;
 use pve::nodes::guest::{Address, GuestKind, Status};
-use pve::nodes::reach;
-use pve::plan::{Bind, Ending, Follow, Settles};
-use pve::texts::Matched;
 use pve::wire::Startup;
 use pve::{Cluster, Plan, Planned, Segment, Step, path};
 use serde_json::{Map, Value, json};
@@ -16,6 +13,7 @@ use super::config::Config;
 use super::order::{self, Order};
 use super::power::{self, Fate, Item, NODE, Wish};
 use super::select::{Chosen, Guest, Selection};
+use super::steps;
 use super::wait::{self, Reach, WaitFor};
 use crate::connection::Connection;
 use crate::job::{Job, Report, Task};
@@ -259,16 +257,10 @@ fn fate(
 }
 
 fn start(guest: &Guest) -> Step {
-    let path = guest.address.path();
-    let step = Step::task("start", "started", guest.address.action("start"))
-        .on(Ending::Text(Matched::AlreadyRunning), Follow::Accept)
-        .lost(power::look(reach::running(&path, None)));
     if guest.ha_managed {
-        // The task only passes the wish on to the HA manager.
-        step.settles(Settles::Holds(reach::ha_running(&guest.address)))
-            .binds(Bind::Probe { name: NODE })
+        steps::start_by_ha(&guest.address)
     } else {
-        step
+        steps::start(&guest.address.path())
     }
 }
 

@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ansible::Failure;
-use pve::nodes::guest::Address;
+use pve::nodes::guest::{Address, GuestKind};
 use pve::plan::{Ask, Probe, Verdict};
 use pve::{Call, Cluster, Error, Upid};
 use serde_json::Value;
 
 use super::item::Item;
-use super::picture::{CLONE_LOCK, Picture, clone_tasks, running_clones};
+use super::picture::Picture;
 use super::source::Source;
 use crate::fault;
+use crate::guests::steps::{clone_tasks, is_locked_by_clone, running_clones};
 
 /// What VMs that are being made mean for the plan.
 pub enum BeingMade {
@@ -42,12 +43,15 @@ pub fn somebody_clones(
         .iter()
         .map(|source| source.address.vmid.to_string())
         .collect();
-    let calls: Vec<Call> = nameless.keys().map(|node| clone_tasks(node)).collect();
+    let calls: Vec<Call> = nameless
+        .keys()
+        .map(|node| clone_tasks(node, GuestKind::Qemu))
+        .collect();
     let mut perhaps_ours: Vec<&Address> = Vec::new();
     let mut warnings = Vec::new();
     for ((node, nameless), tasks) in nameless.iter().zip(cluster.get_each(&calls)) {
         let tasks = tasks.map_err(|error| fault::unable("list running tasks", &error))?;
-        let clones = running_clones(&tasks);
+        let clones = running_clones(&tasks, GuestKind::Qemu);
         let is_wanted = |upid: &Upid| wanted.contains(upid.id());
         if clones.iter().any(is_wanted) {
             perhaps_ours.extend(nameless);
@@ -104,7 +108,7 @@ fn answer(cluster: &Cluster, address: &Address) -> Result<Value, Error> {
 /// its target node is over too.
 fn is_made(config: &Result<Value, Error>) -> bool {
     match config {
-        Ok(config) => config["lock"] != CLONE_LOCK,
+        Ok(config) => !is_locked_by_clone(config["lock"].as_str()),
         Err(error) => error.is_not_found(),
     }
 }

@@ -4,14 +4,9 @@ use std::collections::BTreeMap;
 
 use pve::cluster::resources::Resources;
 use pve::nodes::guest::{Address, GuestKind, Live};
-use pve::{Call, Cluster, Error, Upid, path};
-use serde_json::Value;
+use pve::{Cluster, Error};
 
-/// The task that clones a VM.
-const CLONE_TASK: &str = "qmclone";
-
-/// The lock of a VM that is being made by a clone.
-pub const CLONE_LOCK: &str = "clone";
+use crate::guests::steps::is_locked_by_clone;
 
 /// The cluster as the plan sees it.
 pub struct Picture {
@@ -132,29 +127,5 @@ impl Picture {
 }
 
 fn is_being_made(live: &Live) -> bool {
-    live.name.is_none() && live.lock.as_deref() == Some(CLONE_LOCK)
-}
-
-/// GET the clone tasks that run on a node.
-pub fn clone_tasks(node: &str) -> Call {
-    Call::get(path!("nodes", node, "tasks"))
-        .with("source", "active")
-        .with("typefilter", CLONE_TASK)
-}
-
-/// The clone tasks that run, from the answer to [`clone_tasks`]. The list keeps
-/// a task for a while after its end, with its status.
-pub fn running_clones(tasks: &Value) -> Vec<Upid> {
-    tasks
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter(|task| {
-            let ended = task.get("endtime").is_some_and(|end| !end.is_null());
-            let status = task["status"].as_str().unwrap_or("running");
-            !ended && matches!(status, "" | "running" | "RUNNING")
-        })
-        .filter_map(|task| task["upid"].as_str()?.parse().ok())
-        .filter(|upid: &Upid| upid.kind() == CLONE_TASK)
-        .collect()
+    live.name.is_none() && is_locked_by_clone(live.lock.as_deref())
 }

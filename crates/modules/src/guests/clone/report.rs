@@ -6,9 +6,9 @@ use pve::plan::VMID;
 use pve::{Call, Cluster, Plan, Track};
 use serde_json::{Map, Value, json};
 
-use super::steps;
 use crate::guests::config::Config;
 use crate::guests::power::NODE;
+use crate::guests::steps;
 use crate::guests::wait;
 use crate::job::Report;
 
@@ -138,7 +138,11 @@ fn pending(notes: &[Note], done: &[Done<'_>], cluster: &Cluster) -> Vec<Vec<Stri
         .iter()
         .zip(done)
         .filter(|(note, done)| asks(note, done))
-        .filter_map(|(note, _)| Some(steps::address(&note.node, note.vmid?).pending()))
+        .filter_map(|(note, _)| {
+            Some(Call::get(
+                steps::vm_path(&note.node, Some(note.vmid?)).join("pending"),
+            ))
+        })
         .collect();
     let mut answers = cluster.get_each(&calls).into_iter();
     notes

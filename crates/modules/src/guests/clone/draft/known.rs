@@ -5,32 +5,18 @@ use std::time::Duration;
 use pve::nodes::guest::{Address, Live, Status};
 use pve::plan::VMID;
 use pve::wire::password::Compared;
-use pve::{Segment, Step, Track};
-use serde_json::{Map, Value, json};
+use pve::{Segment, Step, Track, path};
+use serde_json::{Value, json};
 
 use super::{Draft, reach, waits};
 use crate::guests::clone::item::Item;
 use crate::guests::clone::reading::Reading;
 use crate::guests::clone::report::Note;
-use crate::guests::clone::steps;
 use crate::guests::config::{Change, Wanted, change};
+use crate::guests::delta::Delta;
 use crate::guests::power::NODE;
 use crate::guests::proxmox_clone_vms::OnPending;
-
-/// What is done about a VM, and how the diff shows it.
-#[derive(Default)]
-struct Delta {
-    steps: Vec<Step>,
-    before: Map<String, Value>,
-    after: Map<String, Value>,
-}
-
-impl Delta {
-    fn show(&mut self, key: &str, before: Value, after: Value) {
-        self.before.insert(key.to_owned(), before);
-        self.after.insert(key.to_owned(), after);
-    }
-}
+use crate::guests::steps;
 
 impl Draft<'_> {
     pub(super) fn known_vm(
@@ -69,7 +55,7 @@ impl Draft<'_> {
         let may_wait = starts || live.status == Status::Running;
         if may_wait {
             // The HA manager may have started it on another node.
-            let guest = steps::path(Segment::Bound(NODE), Segment::from(vmid));
+            let guest = path!("nodes", Segment::Bound(NODE), "qemu", vmid);
             let waits = self.waits(item, Some(vmid), &guest, &reach(&have.with(&change)))?;
             delta.steps.extend(waits);
         }
@@ -140,7 +126,7 @@ impl Draft<'_> {
             let ha_managed = live.ha_managed || guest.is_some_and(|guest| guest.ha_managed);
             delta.show("status", json!("stopped"), json!("running"));
             delta.steps.push(if ha_managed {
-                steps::ha_start(address)
+                steps::start_by_ha(address)
             } else {
                 steps::start(&address.path())
             });

@@ -15,8 +15,8 @@ use crate::guests::clone::item::Item;
 use crate::guests::clone::reading::Reading;
 use crate::guests::clone::report::Note;
 use crate::guests::clone::source::{Source, storages};
-use crate::guests::clone::steps::{self, Clone as CloneStep};
 use crate::guests::config::{Config, Want, Wanted, change};
+use crate::guests::steps;
 
 impl Draft<'_> {
     pub(super) fn new_vm(
@@ -35,8 +35,9 @@ impl Draft<'_> {
         let idle = for_full_clones(item).filter(|_| !full);
         self.plan.warnings.extend(idle);
         let node = settings.node.as_ref().unwrap_or(&source.address.node);
-        let clone = CloneStep {
-            source,
+        let clone = steps::Clone {
+            source: &source.address,
+            at_once: source.clones_at_once(),
             name: &item.name,
             vmid: item.vmid,
             node,
@@ -44,6 +45,8 @@ impl Draft<'_> {
             storage: settings.storage.as_deref(),
             format: settings.format.as_deref(),
             pool: settings.pool.as_deref(),
+            snapshot: None,
+            description: None,
             writes_to: match settings.storage.as_ref().filter(|_| full) {
                 Some(storage) => vec![storage.clone()],
                 None => storages(&template).collect(),

@@ -1,0 +1,41 @@
+//! The steps that guests are changed by: one way to clone, configure, start,
+//! stop, convert and remove them, for all modules.
+//!
+//! A step names a guest by its path below `/nodes`, as the VMID of a new one and
+//! the node of one that the HA manager moves are known only while a plan runs.
+
+mod clone;
+mod configure;
+mod power;
+mod remove;
+
+use std::time::Duration;
+
+use pve::plan::{Lost, Probe};
+use pve::{Path, Segment, path};
+
+pub use clone::{Clone, clone_tasks, is_locked_by_clone, name_key, running_clones};
+pub use configure::{adapt, configure, enter_pool, grow};
+pub use power::{
+    HARD_STOP, ShutDown, hibernate, pause, reboot, reboot_if_pending, reset, resume, start,
+    start_by_ha, stop,
+};
+pub use remove::{Remove, convert_to_template};
+
+/// How long a guest must stand still before a request whose answer was lost
+/// counts as not done.
+const QUIET: Duration = Duration::from_secs(5);
+
+/// The path of a VM whose VMID may not be known yet.
+pub fn vm_path(node: &str, vmid: Option<u32>) -> Path {
+    let vmid = vmid.map_or(Segment::Bound(pve::plan::VMID), Segment::from);
+    path!("nodes", node, "qemu", vmid)
+}
+
+/// After a lost answer, the guest itself tells whether the request took effect.
+fn look(probe: Probe) -> Lost {
+    Lost::Look {
+        probe,
+        quiet: QUIET,
+    }
+}
