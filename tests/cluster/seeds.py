@@ -92,9 +92,19 @@ def template(vmid, name, node, storage="ceph", **more):
     return vm(vmid, name, node, storage, template=True, config=config, **more)
 
 
+def internet():
+    """What can be downloaded."""
+    return {"urls": {"https://cloud.example.org/debian-13-genericcloud-amd64.qcow2": {"size": 420 << 20},
+                     "https://cloud.example.org/debian-13.iso": {"size": 783 << 20,
+                                                                 "mimetype": "application/x-iso9660-image"},
+                     "https://cloud.example.org/gone.qcow2": {"status": "404 Not Found"}},
+            "appliances": {"alpine-3.22-default_20250617_amd64.tar.xz": {"size": 3 << 20},
+                           "debian-13-standard_13.1-2_amd64.tar.zst": {"size": 125 << 20}}}
+
+
 def empty():
     """Three nodes, storages and users; no guest."""
-    return {"nodes": {"pve1": {}, "pve2": {}, "pve3": {}}, "storages": storages(), **access()}
+    return {"nodes": {"pve1": {}, "pve2": {}, "pve3": {}}, "storages": storages(), **access(), **internet()}
 
 
 def demo():

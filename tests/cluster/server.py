@@ -9,6 +9,7 @@ from fakepve.schema import load
 
 from .access import Access
 from .agent import Agent
+from .backup_jobs import BackupJobs
 from .cloudinit import CloudInit
 from .faults import Faults
 from .freshness import Freshness
@@ -28,7 +29,9 @@ from .state import State
 from .storages import Storages
 from .task_list import TaskList
 from .tasks import Tasks
+from .transfers import Transfers
 from .users import Users
+from .vzdump import Vzdump
 from .wire import Wire
 
 VERSIONS = {8: "8.4.21", 9: "9.2.11"}
@@ -41,6 +44,7 @@ UNKNOWN = "property is not defined in schema and the schema does not allow addit
 
 
 class Cluster(Wire, Access, Users, Groups, Realms, RealmSync, Login, Rules, Permissions, Pools, Nodes, Storages,
+              Transfers, Vzdump, BackupJobs,
               QemuClone, QemuConfig, QemuPower, CloudInit, Agent, Freshness, Lookup, TaskList, Tasks, State, FakePve):
     """One fake cluster; `seed` is the state it starts from and returns to."""
 
@@ -59,6 +63,8 @@ class Cluster(Wire, Access, Users, Groups, Realms, RealmSync, Login, Rules, Perm
         self.time_scale = time_scale
         # PVE seconds: how long a refusal (401), a clone, a resize and the guest agent's start take.
         self.refusal_secs, self.clone_secs, self.resize_secs, self.agent_secs = 3, 2, 0.2, 5
+        # The same for the backup of a guest, a download, and the copying of an upload into place.
+        self.backup_secs, self.download_secs, self.copy_secs = 3, 5, 1
         # How far the nodes' clocks are ahead, in real seconds.
         self.clock_skew = 0
         self.challenges = {}
@@ -69,6 +75,8 @@ class Cluster(Wire, Access, Users, Groups, Realms, RealmSync, Login, Rules, Perm
         self.init_permissions(self.major)
         self.init_tasks()
         self.init_freshness()
+        self.init_transfers()
+        self.init_backup_jobs()
         self.apply_state(self.seed)
 
     def reset(self):

@@ -8,7 +8,8 @@ guests [{vmid, kind, name, node, status, template, lock, ha, pool, config, …}]
 users {id: {password, enable, expire, firstname, lastname, email, comment, keys, totp, tokens: {id: {secret, privsep,
 expire, comment}}}}, groups {name: {users, comment}}, acl [{path, type, ugid, roleid, propagate, absent}],
 realms {name: {type, …, password, directory}}, directories {host: {users: [name | {name, password, …}], groups: [{name,
-members}], password, error}}, secs {clone, resize, agent, refusal, ha, shutdown_timeout, lock_wait},
+members}], password, error}}, secs {clone, resize, agent, backup, download, copy, refusal,
+ha, shutdown_timeout, lock_wait}, backup_jobs {id: {setting}}, urls {url: {size, …}} and appliances {template: {…}} (transfers.py),
 statistics ("auto" | "manual"), stale {vmid: {field: value}}, clock_skew (real seconds).
 """
 
@@ -21,10 +22,11 @@ from fakepve.qemu import drives_of, volume_ref
 from .users import new_account
 
 SECS = {"clone": "clone_secs", "resize": "resize_secs", "agent": "agent_secs", "refusal": "refusal_secs",
+        "backup": "backup_secs", "download": "download_secs", "copy": "copy_secs",
         "ha": "ha_delay", "shutdown_timeout": "shutdown_default_timeout", "lock_wait": "lock_wait"}
 # What a guest's entry may hold beside its config, and the attribute it sets.
 GUEST_KEYS = {"start_secs", "stop_secs", "shutdown_secs", "clone_secs", "acpi", "start_error", "agent", "agent_secs",
-              "agent_asks", "agent_hangs", "addresses", "qmpstatus"}
+              "agent_asks", "agent_hangs", "addresses", "qmpstatus", "backup_error", "backup_warning", "backup_secs"}
 
 
 def _kept(data, area, there):
@@ -61,6 +63,9 @@ class State:
         self.apply_pools(data.get("pools", {}))
         self._apply_access(data)
         self.apply_tasks(data.get("tasks", ()))
+        self.apply_backup_jobs(data.get("backup_jobs", {}))
+        for area, there in (("urls", self.urls), ("appliances", self.appliances)):
+            there.update(_kept(data, area, there))
         self.take_round()
         self.stale = {int(vmid): fields for vmid, fields in data.get("stale", {}).items()}
 
@@ -158,7 +163,8 @@ class State:
             "major": self.major, "version": self.version, "nodes": self.nodes, "quorate": self.quorate,
             "statistics": self.statistics, "time_scale": self.time_scale,
             "cluster": self.cluster_name, "storages": self.shown_storages(),
-            "pools": self.shown_pools(),
+            "pools": self.shown_pools(), "backup_jobs": self.backup_jobs, "urls": self.urls,
+            "appliances": self.appliances,
             "guests": [self._guest_state(guest) for guest in (*self.vms, *self.cts)],
             "roles": {name: sorted(privs) for name, privs in self.roles.items() if name not in self.special_roles},
             "realms": self.shown_realms(), "directories": self.directories, "users": self.accounts,

@@ -64,7 +64,8 @@ class Storages:
         if self.is_shared(name):
             return True
         guest = self.guest(volume.get("vmid"))
-        return volume.get("node", guest.node if guest and volume["content"] in ("images", "rootdir") else node) == node
+        places = volume.get("node", guest.node if guest and volume["content"] in ("images", "rootdir") else node)
+        return node in ([places] if isinstance(places, str) else places)
 
     async def _content_list(self, v, user):
         name, node = v["storage"], v["node"]

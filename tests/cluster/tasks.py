@@ -55,7 +55,9 @@ class Tasks:
         """Start a worker and answer its UPID; done() runs however it ended."""
         upid, pid, start = self._upid(node, ttype, tid, user)
         record = {"upid": upid, "node": node, "pid": pid, "pstart": pid * 7, "starttime": start, "type": ttype,
-                  "id": str(tid), "user": user, "status": "running", "log": list(log)}
+                  "id": str(tid), "user": user, "status": "running",
+                  # A worker may go on writing to the list it brought.
+                  "log": log if isinstance(log, list) else list(log)}
         self.tasks[upid] = record
         self.tasklog.append(record)
         fault = TASK_FAULT.get()
@@ -77,7 +79,7 @@ class Tasks:
             record["log"] += fault.get("log", ())
             if fault.get("exitstatus", "").startswith("WARNINGS") or not fault.get("exitstatus"):
                 await self._locked(record, body, vm)
-                status = fault.get("exitstatus") or status
+                status = fault.get("exitstatus") or self._warned(record["log"])
             else:
                 raise TaskError(fault["exitstatus"])
         except (TaskError, PveError) as e:
@@ -92,6 +94,12 @@ class Tasks:
         record.update(status="stopped", exitstatus=status, endtime=int(time.time()))
         ended = status == "OK" or status.startswith("WARNINGS")
         record["log"].append("TASK " + status if ended else "TASK ERROR: " + status)
+
+    @staticmethod
+    def _warned(log):
+        """How a worker that came to its end ended: the warnings it wrote are counted."""
+        count = sum(line.startswith("WARN: ") for line in log)
+        return f"WARNINGS: {count}" if count else "OK"
 
     async def _locked(self, record, body, vm):
         if vm is not None:

@@ -18,6 +18,7 @@ from fakepve.server import USER
 from .answers import Answered, Total, error_answer, json_answer, text_answer
 from .faults import answer_of, lose
 from .tasks import TASK_FAULT
+from .uploads import read_upload
 
 BODY_LIMIT = 512 * 1024
 # What is written to the cluster's file system at once, and so not without quorum.
@@ -105,11 +106,9 @@ class Wire:
 
     def _raw(self):
         """fakepve's handlers that want the request itself."""
-        node, qemu = "/nodes/{node}", "/nodes/{node}/qemu/{vmid}"
+        qemu = "/nodes/{node}/qemu/{vmid}"
         return {("POST", "/access/ticket"): self._ticket,
                 ("GET", "/cluster/ceph/status"): self._ceph_status,
-                ("POST", node + "/storage/{storage}/download-url"): self._download_url,
-                ("POST", node + "/storage/{storage}/upload"): self._upload,
                 ("POST", qemu + "/monitor"): self._monitor, ("POST", qemu + "/termproxy"): self._termproxy,
                 ("POST", qemu + "/vncproxy"): self._vncproxy, ("GET", qemu + "/vncwebsocket"): self._vncwebsocket}
 
@@ -167,6 +166,9 @@ class Wire:
             response = error_answer(e.status, e.message, e.errors)
         if response.status == 401:
             await self.pause(self.refusal_secs)
+        if "upload" in entry:
+            # Its connection is not used again.
+            response.force_close()
         if self.clock_skew:
             response.headers["Date"] = email.utils.formatdate(time.time() + self.clock_skew, usegmt=True)
         if fault and fault.get("drop"):
@@ -188,14 +190,17 @@ class Wire:
             entry["path"] = request.rel_url.raw_path + "?" + urllib.parse.urlencode(redacted(values))
         if not request.body_exists:
             return values
+        if request.method == "POST" and request.content_type == "multipart/form-data" and request.path.endswith("/upload"):
+            upload = await read_upload(request)
+            self.received[upload.fields["tmpfilename"]] = upload
+            told = {key: value for key, value in upload.fields.items() if key != "tmpfilename"}
+            entry["body"], entry["upload"] = told, {"size": upload.size, **upload.digests()}
+            return {**values, **upload.fields}
         body = await request.read()
         if body and request.method in ("GET", "DELETE", "HEAD"):
             text = f"Unexpected content for method '{request.method}'"
             raise text_answer(501, text, text)
         kind = request.content_type
-        if kind == "multipart/form-data":
-            entry["body"] = {"multipart": len(body)}
-            return values
         if len(body) > BODY_LIMIT:
             raise text_answer(501, "for data too large")
         if body and kind == "application/json":
