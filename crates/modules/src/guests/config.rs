@@ -122,6 +122,13 @@ impl Config {
 pub enum Want {
     /// This value; an empty one means that the key is not there.
     Text(String),
+    /// A property string that is merged with the one there is, less these of its keys.
+    Parts {
+        /// What is stated.
+        set: String,
+        /// Keys that are not wanted.
+        unset: Vec<&'static str>,
+    },
     /// The cloud-init password, which no answer shows.
     Password(Secret),
 }
@@ -169,7 +176,7 @@ impl Change {
         self.set = set;
         own.into_iter()
             .filter_map(|(key, _)| match wanted.get(&key)? {
-                Want::Text(text) => {
+                Want::Text(text) | Want::Parts { set: text, .. } => {
                     self.after.insert(key.clone(), json!(text));
                     Some((key, text.clone()))
                 }
@@ -194,6 +201,7 @@ impl Change {
 pub fn change(have: &Config, wanted: &Wanted, password: Compared) -> Result<Change, Unwantable> {
     let mut change = Change::default();
     for (key, want) in wanted {
+        let had = have.get(key);
         match want {
             Want::Password(secret) => {
                 if password == Compared::Differs {
@@ -202,27 +210,46 @@ pub fn change(have: &Config, wanted: &Wanted, password: Compared) -> Result<Chan
                     change.after.insert(key.clone(), json!("******** (new)"));
                 }
             }
-            Want::Text(text) => {
-                let had = have.get(key);
-                let text = merged(key, had, text)?;
-                // A key that is not there cannot go, whatever its default is.
-                if holds(key, had, &text) || (had.is_none() && text.is_empty()) {
-                    continue;
-                }
-                change
-                    .before
-                    .insert(key.clone(), json!(had.map(|had| shown(key, had))));
-                if text.is_empty() {
-                    change.delete.push(key.clone());
-                    change.after.insert(key.clone(), Value::Null);
-                } else {
-                    change.after.insert(key.clone(), json!(shown(key, &text)));
-                    change.set.push((key.clone(), text.into()));
-                }
+            Want::Text(text) => write(&mut change, key, had, merged(key, had, text)?),
+            Want::Parts { set, unset } => {
+                let rest = had.map(|had| without(key, had, unset));
+                let text = merged(key, rest.as_deref(), set)?;
+                write(&mut change, key, had, text);
             }
         }
     }
     Ok(change)
+}
+
+/// Notes the value of a key, where it is not the one there is.
+fn write(change: &mut Change, key: &str, had: Option<&str>, text: String) {
+    // A key that is not there cannot go, whatever its default is.
+    if holds(key, had, &text) || (had.is_none() && text.is_empty()) {
+        return;
+    }
+    let shows = |value: &str| json!(shown(key, value));
+    change
+        .before
+        .insert(key.to_owned(), had.map_or(Value::Null, shows));
+    if text.is_empty() {
+        change.delete.push(key.to_owned());
+        change.after.insert(key.to_owned(), Value::Null);
+    } else {
+        change.after.insert(key.to_owned(), shows(&text));
+        change.set.push((key.to_owned(), text.into()));
+    }
+}
+
+/// A property string less some of its keys.
+fn without(key: &str, had: &str, unset: &[&str]) -> String {
+    let parsed = Kind::of(key).and_then(|kind| PropertyString::parse(kind, had).ok());
+    let Some(mut parsed) = parsed else {
+        return had.to_owned();
+    };
+    for part in unset {
+        parsed.remove(part);
+    }
+    parsed.to_string()
 }
 
 /// Whether the key is that of a disk or drive in use.
@@ -263,9 +290,11 @@ pub fn merged(key: &str, had: Option<&str>, want: &str) -> Result<String, Unwant
             .map_err(|error| unwantable(error.to_string()))?;
     }
     let volume = |disk: &PropertyString| disk.get("file").map(str::to_owned);
+    // The medium of a drive may be another one.
+    let is_drive = had.as_ref().and_then(|had| had.get("media")) == Some("cdrom");
     if let Some(volume_there) = had.as_ref().and_then(volume)
         && volume(&merged).is_some_and(|volume| volume != volume_there)
-        && !key.starts_with("ide")
+        && !is_drive
     {
         return Err(unwantable(format!(
             "there is a disk already ({volume_there}); it would be replaced by an empty one"
@@ -275,108 +304,4 @@ pub fn merged(key: &str, had: Option<&str>, want: &str) -> Result<String, Unwant
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Config, Want, Wanted, change};
-    use pve::Call;
-    use pve::path;
-    use pve::wire::password::Compared;
-    use secret::Secret;
-    use serde_json::json;
-
-    fn wanted(pairs: &[(&str, &str)]) -> Wanted {
-        pairs
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), Want::Text((*value).to_owned())))
-            .collect()
-    }
-
-    fn call(have: &serde_json::Value, pairs: &[(&str, &str)]) -> String {
-        let change = change(&Config::from_config(have), &wanted(pairs), Compared::Same).unwrap();
-        if change.is_empty() {
-            return String::new();
-        }
-        Call::to_string(&change.call(&path!("vm")))
-    }
-
-    #[test]
-    fn only_what_differs_is_written() {
-        let have = json!({
-            "cores": 2, "memory": "2048", "onboot": 1, "tags": "a;b", "agent": "1,fstrim_cloned_disks=1",
-            "net0": "virtio=BC:24:11:00:00:01,bridge=vmbr0,tag=20", "ipconfig0": "ip=10.0.0.5/24,gw=10.0.0.1",
-            "description": "x",
-        });
-        for (pairs, expected) in [
-            (
-                vec![("cores", "2"), ("memory", "2048"), ("tags", "b a")],
-                "",
-            ),
-            (vec![("cores", "4")], "PUT /vm/config cores=4"),
-            (vec![("agent", "1"), ("onboot", "1")], ""),
-            (
-                vec![("net0", "bridge=vmbr1")],
-                "PUT /vm/config net0=virtio=BC:24:11:00:00:01,bridge=vmbr1,tag=20",
-            ),
-            (vec![("net0", "model=virtio,bridge=vmbr0")], ""),
-            (
-                vec![("net1", "bridge=vmbr1")],
-                "PUT /vm/config net1=virtio,bridge=vmbr1",
-            ),
-            (
-                vec![("ipconfig0", "ip=dhcp")],
-                "PUT /vm/config ipconfig0=ip=dhcp",
-            ),
-            (
-                vec![("description", ""), ("tags", "")],
-                "PUT /vm/config delete=description,tags",
-            ),
-            (vec![("ciuser", ""), ("hotplug", "")], ""),
-        ] {
-            assert_eq!(call(&have, &pairs), expected, "{pairs:?}");
-        }
-    }
-
-    #[test]
-    fn a_disk_is_never_replaced() {
-        let have = Config::from_config(&json!({"scsi1": "ceph:vm-1-disk-1,size=32G"}));
-        let same = wanted(&[("scsi1", "ceph:32")]);
-        assert!(change(&have, &same, Compared::Same).unwrap().is_empty());
-        let other = wanted(&[("scsi1", "local:32")]);
-        assert_eq!(
-            change(&have, &other, Compared::Same)
-                .unwrap_err()
-                .to_string(),
-            "scsi1: there is a disk already (ceph:vm-1-disk-1); it would be replaced by an empty one"
-        );
-    }
-
-    #[test]
-    fn a_password_is_written_when_it_differs_and_shown_never() {
-        let wanted = Wanted::from([(
-            "cipassword".to_owned(),
-            Want::Password(Secret::new("hunter2")),
-        )]);
-        let have = Config::default();
-        for compared in [Compared::Same, Compared::Unknown] {
-            assert!(change(&have, &wanted, compared).unwrap().is_empty());
-        }
-        let differs = change(&have, &wanted, Compared::Differs).unwrap();
-        assert_eq!(
-            differs.call(&path!("vm")).to_string(),
-            "PUT /vm/config cipassword=********"
-        );
-        assert!(!format!("{differs:?}").contains("hunter2"));
-    }
-
-    #[test]
-    fn pending_values_count_as_written() {
-        let config = Config::from_pending(&json!([
-            {"key": "cores", "value": 2, "pending": 4},
-            {"key": "memory", "value": "2048"},
-            {"key": "vga", "value": "std", "delete": 1},
-        ]));
-        assert_eq!(config.get("cores"), Some("4"));
-        assert_eq!(config.get("memory"), Some("2048"));
-        assert_eq!(config.get("vga"), None);
-        assert_eq!(config.pending(), ["cores", "vga"]);
-    }
-}
+mod tests;

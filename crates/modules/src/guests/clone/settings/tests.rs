@@ -50,7 +50,7 @@ fn options_become_keys_of_the_api() {
         .into_iter()
         .filter_map(|(key, want)| match want {
             Want::Text(text) => Some((key, text)),
-            Want::Password(_) => None,
+            Want::Parts { .. } | Want::Password(_) => None,
         })
         .collect();
     let expected = [
