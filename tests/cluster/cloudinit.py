@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """qemu/{vmid}/cloudinit: what the generated drive of a VM says."""
 
+import re
 import urllib.parse
 
-from .qemu_config import CLOUD_INIT
+from .qemu_rights import CLOUD_INIT
 
 
 class CloudInit:
@@ -27,7 +28,10 @@ class CloudInit:
         custom = dict(part.split("=", 1) for part in str(vm.config.get("cicustom", "")).split(",") if "=" in part)
         if v["type"] in custom:
             return f"#cloud-config\n# {custom[v['type']]}\n"
-        return {"user": self._ci_user, "network": self._ci_network, "meta": self._ci_meta}[v["type"]](vm)
+        told = {"user": self._ci_user, "network": self._ci_network, "meta": self._ci_meta}[v["type"]](vm)
+        if self.major >= 9 and not self.allowed(user, f"/vms/{vm.vmid}", "VM.Config.Cloudinit"):
+            told = re.sub("(?m)^password: .*$", "password: **********", told)
+        return told
 
     @staticmethod
     def _ci_user(vm):

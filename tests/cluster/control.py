@@ -5,9 +5,9 @@ import json
 from collections import Counter
 
 from aiohttp import web
-from fakepve import FakeVm
 
 from .faults import CLONE, LOCK_TIMEOUT
+from .guests import Vm
 from .schema_check import violations
 
 
@@ -126,7 +126,7 @@ class Control:
         """Another client creates a VM under the VMID of our next clone: just before it ("request"), or while the
         server forks our worker, which then fails ("task"). With drop our client does not hear of it."""
         def steal(vmid):
-            self.cluster.vms.append(FakeVm(vmid, f"{name}-{vmid}", node=min(self.cluster.nodes)))
+            self.cluster.vms.append(Vm(vmid, f"{name}-{vmid}", node=min(self.cluster.nodes)))
 
         def before_ours(values, fault):
             vmid = int(values["newid"])

@@ -2,9 +2,14 @@
 """The lists of guests and what a guest has here beyond fakepve's model."""
 
 import asyncio
+import hashlib
+import json
+import re
 import time
+from collections import Counter
 
-from fakepve import PveError, TaskError
+from fakepve import FakeVm, PveError, TaskError
+from fakepve.qemu import with_mac
 
 # Attributes a test may set on a guest, beside fakepve's start_secs, stop_secs, shutdown_secs, acpi, start_error.
 EXTRAS = {
@@ -17,6 +22,21 @@ EXTRAS = {
     # The addresses the guest agent reports: ["192.0.2.7/24", ...]; None: from ipconfigN or made up.
     "addresses": None,
 }
+
+
+class Vm(FakeVm):
+    """A VM whose digest knows its pending changes, too."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        # Drives whose pending delete frees the volume.
+        self.force_delete = set()
+        # Keys that were pressed, oldest first.
+        self.keys = []
+
+    def digest(self):
+        blob = [self.config, self.pending, sorted(self.force_delete), self.snapshots]
+        return hashlib.sha1(json.dumps(blob, sort_keys=True).encode()).hexdigest()
 
 
 class Guests(list):
@@ -44,6 +64,7 @@ class Lookup:
 
     def init_guests(self):
         self.vms, self.cts = Guests(), Guests()
+        self.addresses_made = Counter()
 
     def vm(self, vmid):
         return self.vms.by_vmid.get(vmid)
@@ -55,7 +76,9 @@ class Lookup:
         return self.guest(vmid)
 
     def add_vm(self, *args, **kwargs):
-        vm = super().add_vm(*args, **kwargs)
+        vm = Vm(*args, **kwargs)
+        self.vms.append(vm)
+        self.nodes.setdefault(vm.node, {"online": True})
         if vm.lock:
             vm.config["lock"] = vm.lock
         if vm.template:
@@ -63,6 +86,22 @@ class Lookup:
         if vm.pool:
             self._pool_join(vm.pool, vm.vmid)
         return vm
+
+    def made_address(self, vmid, key):
+        """A MAC address for a card: another one each time, and the same ones in each run of the same requests."""
+        self.addresses_made[vmid, key] += 1
+        text = f"{vmid} {key} {self.addresses_made[vmid, key]}"
+        return ":".join(["BC", "24", "11", *re.findall("..", hashlib.sha1(text.encode()).hexdigest()[:6].upper())])
+
+    def with_addresses(self, vmid, config, fresh=False):
+        """A configuration whose cards are written as the server does, each with an address, or with a new one."""
+        return {key: self._with_address(vmid, key, value, fresh) if re.fullmatch(r"net\d+", key) else value
+                for key, value in config.items()}
+
+    def _with_address(self, vmid, key, value, fresh):
+        text = with_mac(value, fresh)
+        address = text.partition(",")[0].partition("=")[2]
+        return text if address and address in value else text.replace(address, self.made_address(vmid, key), 1)
 
     def in_worker(self, node, vmid):
         """The VM, for a worker: a missing one fails the task, not the request."""

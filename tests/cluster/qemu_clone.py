@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""qemu/{vmid}/clone: with its rights, locks, duration and the unnamed time; and /resize."""
+"""qemu/{vmid}/clone: with its rights, locks, duration and the unnamed time."""
 
 import re
 import uuid
 
-from fakepve import FakeVm, PveError, TaskError
+from fakepve import PveError, TaskError
 from fakepve.lxc import format_size, parse_size, split_props
-from fakepve.qemu import CLONE_SKIP, DRIVE_KEY, is_cdrom, join_drive, split_drive, volume_ref, with_mac
+from fakepve.qemu import CLONE_SKIP, DRIVE_KEY, is_cdrom, join_drive, split_drive, volume_ref
 from fakepve.routing import die, param_error, split_list
+
+from .guests import Vm
 
 # The server waits this long for the lock on the source and on the new VMID, in seconds.
 SOURCE_LOCK_WAIT = 1
@@ -16,11 +18,10 @@ BASE_IN_NAME = ("rbd", "zfspool")
 
 
 class QemuClone:
-    """Mixin: clones and grown disks."""
+    """Mixin: clones."""
 
     def _own_routes_clone(self):
-        vm = "/nodes/{node}/qemu/{vmid}"
-        return [("POST", vm + "/clone", self._clone), ("PUT", vm + "/resize", self._resize)]
+        return [("POST", "/nodes/{node}/qemu/{vmid}/clone", self._clone)]
 
     async def _clone(self, v, user):
         node, vmid, newid = v["node"], int(v["vmid"]), int(v["newid"])
@@ -33,7 +34,7 @@ class QemuClone:
             store = self._check_enabled(storage, target or node)
             if "images" not in split_list(store.get("content")):
                 raise param_error(storage=f"storage '{storage}' does not support vm images")
-            if target and not store.get("shared"):
+            if target and not self.is_shared(storage):
                 raise die(f"can't clone to non-shared storage '{storage}'")
         self.need_quorum()
         source = self.vm(vmid)
@@ -49,7 +50,8 @@ class QemuClone:
         self._clone_rights(user, old, disks, storage, target)
         if self._qm_taken(newid):
             raise die(f"unable to create VM {newid}: config file already exists")
-        new = FakeVm(newid, f"VM {newid}", node=node)
+        other = self.with_addresses(newid, other, fresh=True)
+        new = Vm(newid, f"VM {newid}", node=node)
         new.config = {}
         self._qm_lock(new, "clone")
         self.vms.append(new)
@@ -96,7 +98,7 @@ class QemuClone:
             if key in CLONE_SKIP or re.fullmatch(r"unused\d+", key):
                 continue
             if re.fullmatch(r"net\d+", key):
-                other[key] = with_mac(value, fresh=True)
+                other[key] = value
                 continue
             if not DRIVE_KEY.match(key):
                 other[key] = value
@@ -121,20 +123,13 @@ class QemuClone:
             if "cloudinit" not in volume:
                 sid = storage or sid
                 self.require(user, "/storage/" + sid, "Datastore.AllocateSpace")
-            if not self.storages[sid].get("shared"):
+            if not self.is_shared(sid):
                 local = sid
         for key, value in old.items():
             if re.fullmatch(r"net\d+", key):
                 self.check_bridge(user, value)
         if target and local:
             raise die(f"can't clone VM to node '{target}' (VM uses local storage)")
-
-    def check_bridge(self, user, net):
-        """SDN.Use on the bridge, or on its VLAN."""
-        props = split_props(net)[1]
-        if props.get("bridge"):
-            path = "/sdn/zones/localnetwork/" + props["bridge"]
-            self.require(user, path + ("/" + props["tag"] if props.get("tag") else ""), "SDN.Use")
 
     def _fill_clone(self, new, vmid, disks, other, full, storage, fmt):
         """What the worker does while it holds the locks: allocate the disks, write the configuration."""
@@ -144,11 +139,11 @@ class QemuClone:
             known = self._volumes_of(sid).get(name) or {}
             dest = storage if full and storage else sid
             if "cloudinit" in volume:
-                config[key], _ = self._qm_new_drive(new.vmid, key, f"{dest}:cloudinit", dest)
+                config[key] = self.made_drive(new, key, f"{dest}:cloudinit", None, [], {})
                 continue
             size = int(known.get("size") or parse_size(props.get("size") or 0) or 0)
             base = None if full else f"{vmid}/{name.split('/')[-1]}"
-            kind = fmt or (known.get("format") if dest == sid else None)
+            kind = self.known_format(dest, fmt) or self.known_format(dest, known.get("format"))
             volid, _ = self._qm_alloc(dest, new.vmid, kind, size, linked_from=base)
             if not full:
                 volid = self._linked(volid, volume)
@@ -170,58 +165,9 @@ class QemuClone:
         volumes[name] = {**volume, "parent": base}
         return f"{sid}:{name}"
 
-    def _parse_volname(self, store, volname):
-        if store.get("type") in BASE_IN_NAME:
-            volname = volname.rpartition("/")[2]
-        return super()._parse_volname(store, volname)
-
     def _drop_clone(self, new):
         for key, value in new.config.items():
             if DRIVE_KEY.match(key):
                 self._qm_free(split_drive(value)[0])
         if new in self.vms:
             self.vms.remove(new)
-
-    async def _qm_destroy(self, v, user):
-        vm = self.find(v["node"], v["vmid"])
-        ours = {split_drive(value)[0] for key, value in vm.config.items() if DRIVE_KEY.match(key)}
-        used = {volume.get("parent") for sid in self.storages for volume in self._volumes_of(sid).values()} & ours
-        if not used or vm.status == "running":
-            return await super()._qm_destroy(v, user)
-
-        async def body():
-            raise TaskError(f"base volume '{min(used)}' is still in use by linked cloned")
-        return await self.task(vm.node, "qmdestroy", vm.vmid, user, body, vm=vm)
-
-    # --------------------------------------------------------------------------------- resize
-
-    async def _resize(self, v, user):
-        vm, key = self.find(v["node"], v["vmid"]), v["disk"]
-        if v.get("digest") and v["digest"] != vm.digest():
-            raise die("checksum mismatch (file change by other user?)")
-
-        async def body():
-            self.worker_lock(vm)
-            if key not in vm.config:
-                raise TaskError(f"disk '{key}' does not exist")
-            volume, props = split_drive(vm.config[key])
-            if is_cdrom(volume, props):
-                raise TaskError("can't resize a cdrom")
-            sid, name = volume_ref(volume)
-            try:
-                self.require(user, "/storage/" + sid, "Datastore.AllocateSpace")
-            except PveError as e:
-                raise TaskError(f"{e.status} {e.message}") from e
-            now, size = parse_size(props.get("size") or 0) or 0, parse_size(v["size"].lstrip("+"))
-            if v["size"].startswith("+"):
-                size += now
-            if size < now:
-                raise TaskError("shrinking disks is not supported")
-            if size == now:
-                return
-            await self.pause(self.resize_secs)
-            stored = self.storages[sid].get("volumes", {}).get(name)
-            if stored:
-                stored["size"] = size
-            vm.config[key] = join_drive(volume, {**props, "size": format_size(size)})
-        return await self.task(vm.node, "resize", vm.vmid, user, body, vm=vm)

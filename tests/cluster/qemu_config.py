@@ -1,36 +1,51 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""qemu/{vmid}/config and /pending: rights per key, allocation, what a running guest takes at once and what waits."""
+"""qemu/{vmid}/config, /pending and /unlink: what is refused, and how a change is noted as pending."""
 
 import re
 import urllib.parse
+import uuid
 
 from fakepve import PveError, TaskError
-from fakepve.qemu import DRIVE_KEY, is_cdrom, split_drive, volume_ref, with_mac
+from fakepve.qemu import DRIVE_KEY, is_cdrom, split_drive
 from fakepve.routing import die, param_error, split_list
 
+from .qemu_drives import normal_drive
+from .qemu_rights import option_exists
 from .sha256crypt import hashed
 
-CLOUD_INIT = re.compile(r"cicustom|cipassword|citype|ciupgrade|ciuser|nameserver|searchdomain|sshkeys|ipconfig\d+")
-NET = re.compile(r"net\d+")
-# Keys by the privilege that changing them takes; what is in no row is for root@pam alone or for VM.Config.HWType.
-BY_PRIVILEGE = {
-    "VM.Config.CPU": r"cores|sockets|cpu|cpulimit|cpuunits|numa\d*|smp|vcpus|affinity",
-    "VM.Config.Memory": r"memory|balloon|shares",
-    "VM.Config.Disk": r"boot|bootdisk|vmstatestorage|unused\d+",
-    "VM.Config.Network": r"net\d+",
-    "VM.Config.Cloudinit|VM.Config.Network": CLOUD_INIT.pattern,
-    "VM.PowerMgmt": r"freeze",
-    "VM.Config.Options": r"agent|autostart|description|migrate_downtime|migrate_speed|name|onboot|ostype|protection|"
-                         r"reboot|startdate|startup|tags|tdf|template",
-    "root": r"args|hookscript|lock|parent|snapstate|vmstate|runningmachine|runningcpu|amd-sev|intel-tdx",
-}
-PRIVILEGE_OF = [(re.compile(keys), privilege) for privilege, keys in BY_PRIVILEGE.items()]
-# What a running guest takes at once, beside disks, network cards and cloud-init keys.
-AT_ONCE = re.compile(r"name|description|onboot|shares|startup|protection|tags|hookscript|lock|autostart|vmstatestorage|"
-                     r"migrate_downtime|migrate_speed|cpulimit|cpuunits|balloon|" + CLOUD_INIT.pattern)
-HOT_DISK = re.compile(r"(scsi|virtio|unused)\d+")
 SSH_KEY = re.compile(r"(ssh-(rsa|ed25519|dss)|ecdsa-sha2-\S+|sk-\S+) AAAA[A-Za-z0-9+/]+=*( .*)?")
 CRYPTED = re.compile(r"\$(?:[156]|2[ay])(\$.+){2}")
+# Parameters of a write that are no keys of the configuration.
+BESIDE = ("node", "vmid", "digest", "delete", "revert", "skiplock", "force", "background_delay",
+          "import-working-storage")
+
+
+def stored_values(values):
+    """A create's or a write's keys as the server stores them, refusing what it refuses."""
+    out = dict(values)
+    if out.get("cdrom"):
+        cdrom = out.pop("cdrom")
+        out["ide2"] = cdrom if "media=" in cdrom else cdrom + ",media=cdrom"
+    if out.get("sshkeys"):
+        for line in urllib.parse.unquote(out["sshkeys"]).splitlines():
+            if line.strip() and not line.startswith("#") and not SSH_KEY.fullmatch(line.strip()):
+                raise die("SSH public key validation error")
+    for key in out:
+        if DRIVE_KEY.match(key):
+            out[key] = normal_drive(key, out[key])
+    if "tags" in out:
+        out["tags"] = ";".join(sorted({t.lower() for t in re.split(r"[;, ]+", str(out["tags"])) if t}))
+    if "description" in out:
+        out["description"] = str(out["description"]).rstrip()
+    if str(out.get("vmgenid")) == "1":
+        out["vmgenid"] = str(uuid.uuid4())
+    return out
+
+
+def boot_devices(config):
+    """The devices of boot=order=…; none where it is written in the old way."""
+    boot = str(config.get("boot") or "")
+    return boot[len("order="):].split(";") if boot.startswith("order=") else []
 
 
 class QemuConfig:
@@ -39,7 +54,8 @@ class QemuConfig:
     def _own_routes_config(self):
         path = "/nodes/{node}/qemu/{vmid}"
         return [("GET", path + "/config", self._read_config), ("GET", path + "/pending", self._read_pending),
-                ("PUT", path + "/config", self._put_config), ("POST", path + "/config", self._post_config)]
+                ("PUT", path + "/config", self._put_config), ("POST", path + "/config", self._post_config),
+                ("PUT", path + "/unlink", self._unlink)]
 
     # --------------------------------------------------------------------------------- reading
 
@@ -52,7 +68,9 @@ class QemuConfig:
     async def _read_config(self, v, user):
         vm = self.find(v["node"], v["vmid"])
         config = dict(vm.config)
-        if not v.get("current"):
+        if v.get("snapshot"):
+            config = {k: x for k, x in self.snapshot_of(vm, v["snapshot"]).items()}
+        elif not v.get("current"):
             config.update(vm.pending)
         return {**{k: self._shown(k, x) for k, x in config.items() if x is not None}, "digest": vm.digest()}
 
@@ -65,206 +83,176 @@ class QemuConfig:
                 item["value"] = self._shown(key, vm.config[key])
             if key in vm.pending:
                 gone = vm.pending[key] is None
-                item["delete" if gone else "pending"] = 1 if gone else self._shown(key, vm.pending[key])
+                by_force = 2 if key in vm.force_delete else 1
+                item["delete" if gone else "pending"] = by_force if gone else self._shown(key, vm.pending[key])
             listed.append(item)
         return listed
 
-    # --------------------------------------------------------------------------------- rights
-
-    def _config_priv(self, key):
-        """The privilege a key takes ("root" for root@pam only); fakepve's create asks this too."""
-        for keys, privilege in PRIVILEGE_OF:
-            if keys.fullmatch(key):
-                return privilege
-        return "VM.Config.Disk" if DRIVE_KEY.match(key) else "VM.Config.HWType"
-
-    def _qm_perm(self, user, vmid, pool, *privs):
-        for priv in privs:
-            paths = [f"/vms/{vmid}"] + (["/pool/" + pool] if pool else [])
-            if not any(self.allowed(user, path, p) for p in priv.split("|") for path in paths):
-                raise PveError(403, f"Permission check failed (/vms/{vmid}, {priv})")
-
-    def _may_set(self, user, vm, key, value):
-        if self._config_priv(key) == "root":
-            if user != "root@pam":
-                raise die(f"only root can set '{key}' config")
-            return
-        wanted = [self._config_priv(key)]
-        if DRIVE_KEY.match(key):
-            volume, props = split_drive(value or vm.config.get(key, ""))
-            if "cloudinit" in volume:
-                wanted = ["VM.Config.Cloudinit", "VM.Config.CDROM"]
-            elif is_cdrom(volume, props):
-                wanted = ["VM.Config.CDROM"]
-        self._qm_perm(user, vm.vmid, None, *wanted)
-        if key == "startup":
-            self.require(user, "/", "Sys.Modify")
-        if NET.fullmatch(key) and value:
-            self.check_bridge(user, value)
-        if value and DRIVE_KEY.match(key):
-            self._qm_check_drive(user, vm.vmid, None, key, value, None)
-
     # -------------------------------------------------------------------------------- writing
 
-    @staticmethod
-    def _normal(values):
-        """Values as the server stores them, refusing what it refuses."""
-        out = {k: x for k, x in values.items()
-               if k not in ("node", "vmid", "digest", "delete", "revert", "skiplock", "force", "background_delay")}
-        if out.get("cipassword") and not CRYPTED.match(out["cipassword"]):
-            out["cipassword"] = hashed(out["cipassword"])
-        if out.get("sshkeys"):
-            for line in urllib.parse.unquote(out["sshkeys"]).splitlines():
-                if line.strip() and not line.startswith("#") and not SSH_KEY.fullmatch(line.strip()):
-                    raise die("SSH public key validation error")
-        if "tags" in out:
-            out["tags"] = ";".join(sorted({t.lower() for t in re.split(r"[;, ]+", str(out["tags"])) if t}))
-        if "description" in out:
-            out["description"] = str(out["description"]).rstrip()
-        return out
-
     async def _put_config(self, v, user):
-        await self._apply_config(self.find(v["node"], v["vmid"]), user, v)
+        await self.write_config(self.find(v["node"], v["vmid"]), user, v)
+
+    async def _unlink(self, v, user):
+        change = {"delete": v["idlist"], "force": v.get("force")}
+        await self.write_config(self.find(v["node"], v["vmid"]), user, change)
 
     async def _post_config(self, v, user):
         vm = self.find(v["node"], v["vmid"])
-        self._check_config(vm, user, v)
+        change = self._checked_change(vm, user, v)
 
         async def body():
-            await self._apply_config(vm, user, v)
+            await self.write_config(vm, user, v, change)
         return await self.task(vm.node, "qmconfig", vm.vmid, user, body)
 
-    def _check_config(self, vm, user, v):
+    def _checked_change(self, vm, user, v):
+        """(values, deletes, reverts) of a request, once nothing speaks against it."""
         self.need_quorum()
-        updates, deletes = self._normal(v), split_list(v.get("delete"))
-        for key in deletes:
-            if key in updates:
-                raise param_error(delete=f"you can't use '-{key}' and -delete {key}' at the same time")
-            self._may_set(user, vm, key, None)
-        for key, value in updates.items():
-            self._may_set(user, vm, key, value)
+        updates = {k: x for k, x in v.items() if k not in BESIDE and x is not None}
+        deletes = ["ide2" if key == "cdrom" else key for key in split_list(v.get("delete"))]
+        reverts = split_list(v.get("revert"))
+        if not (updates or deletes or reverts):
+            raise die("no options specified")
+        updates = stored_values(updates)
+        self._check_names(updates, deletes, reverts)
+        updates = self.with_addresses(vm.vmid, updates)
+        self.check_keys(user, vm.vmid, None, {**dict.fromkeys(deletes), **updates}, vm.config)
+        self.check_drives(user, vm.vmid, updates)
+        self.check_bridges(user, updates)
         if v.get("digest") and v["digest"] != vm.digest():
             raise die("checksum mismatch (file change by other user?)")
-        if not v.get("skiplock"):
+        if not v.get("skiplock") and not ("vmstate" in deletes and vm.lock == "suspended"):
             self.checked(vm)
-        self._check_boot(vm, updates)
+        for key in reverts:
+            if key in vm.config:
+                updates[key] = vm.config[key]
+            elif key in vm.pending:
+                deletes.append(key)
+        self._check_balloon(vm, updates)
         return updates, deletes
 
     @staticmethod
-    def _check_boot(vm, updates):
-        order = str(updates.get("boot", ""))
-        if order.startswith("order="):
-            known = set(vm.devices({**vm.config, **{k: x for k, x in vm.pending.items() if x}, **updates}))
-            for device in filter(None, order[len("order="):].split(";")):
-                if device not in known:
-                    raise param_error(boot=f"invalid bootorder: device '{device}' does not exist'")
+    def _check_names(updates, deletes, reverts):
+        for key in reverts:
+            if not option_exists(key):
+                raise param_error(revert=f"unknown option '{key}'")
+            if key in updates:
+                raise param_error(delete=f"you can't use '-{key}' and -revert {key}' at the same time")
+        for key in deletes:
+            if key in updates:
+                raise param_error(delete=f"you can't use '-{key}' and -delete {key}' at the same time")
+            if key in reverts:
+                raise param_error(revert=f"you can't use '-delete {key}' and -revert {key}' at the same time")
+            if not option_exists(key):
+                raise param_error(delete=f"unknown option '{key}'")
 
-    async def _apply_config(self, vm, user, v):
-        updates, deletes = self._check_config(vm, user, v)
+    @staticmethod
+    def _check_balloon(vm, updates):
+        if "memory" in updates or "balloon" in updates:
+            now = {**vm.config, **vm.pending, **updates}
+            memory = int(str(now.get("memory") or 512).rpartition("=")[2])
+            if int(now.get("balloon") or 0) > memory:
+                raise die("balloon value too large (must be smaller than assigned memory)")
+
+    async def write_config(self, vm, user, v, change=None):
+        """Note a change as pending, then apply what can be applied."""
+        updates, deletes = change or self._checked_change(vm, user, v)
         try:
             await self.acquire(vm, "config")
         except TaskError as e:
             raise die(str(e)) from e
         try:
-            running = vm.status == "running"
-            for key in split_list(v.get("revert")):
-                vm.pending.pop(key, None)
-            for key in deletes:
-                self._unset(vm, key, running)
-            errors = {}
-            for key, value in updates.items():
-                self._set(vm, key, value, running, errors)
-            vm.name = vm.config.get("name") or f"VM {vm.vmid}"
-            if errors:
-                raise param_error(**errors)
+            modified = self._note_deletes(vm, user, deletes, bool(v.get("force")))
+            modified |= self._note_updates(vm, updates)
+            self._drop_equal(vm)
+            if vm.pending:
+                errors = self.apply_running(vm, user, modified) if vm.status == "running" else \
+                    self.apply_stopped(vm, user)
+                if errors:
+                    raise param_error(**errors)
         finally:
+            self.tidy(vm)
             self.release(vm, "config")
 
-    def _unset(self, vm, key, running):
-        if key not in vm.config:
+    def _note_deletes(self, vm, user, deletes, force):
+        """Deletes become pending; what has no meaning for a running guest goes at once. The keys that change."""
+        modified = set()
+        for key in deletes:
+            value, was_pending = vm.config.get(key, vm.pending.get(key)), vm.pending.get(key)
+            if value is None:
+                continue
+            modified.add(key)
             vm.pending.pop(key, None)
-        elif running and not (AT_ONCE.fullmatch(key) or HOT_DISK.fullmatch(key) or NET.fullmatch(key)):
-            vm.pending[key] = None
-        else:
-            vm.pending.pop(key, None)
-            old = vm.config.pop(key)
+            devices = boot_devices({**vm.config, **vm.pending})
+            if key in devices:
+                vm.pending["boot"] = "order=" + ";".join(d for d in devices if d != key)
+                modified.add("boot")
+            if key.startswith("unused"):
+                self._protected(vm, f"can't remove unused disk '{split_drive(value)[0]}'")
+                self.deallocate(vm, key, split_drive(value)[0], user)
+                del vm.config[key]
+            elif key == "vmstate":
+                self.forget_state(vm)
+            elif key == "tags":
+                vm.config.pop(key, None)
+            else:
+                if DRIVE_KEY.match(key):
+                    self._protected(vm, f"can't remove drive '{key}'")
+                    if was_pending is not None:
+                        self.let_go(vm, was_pending)
+                vm.pending[key] = None
+                (vm.force_delete.add if force else vm.force_delete.discard)(key)
+        return modified
+
+    @staticmethod
+    def _protected(vm, message):
+        if vm.config.get("protection") in (1, "1", True):
+            raise die(f"{message} - protection mode enabled")
+
+    def _note_updates(self, vm, updates):
+        modified = set()
+        for key, value in updates.items():
+            modified.add(key)
+            if key in vm.pending and vm.pending[key] == value:
+                continue
             if DRIVE_KEY.match(key):
-                self._let_go(vm, old)
-            elif key.startswith("unused"):
-                self._qm_free(split_drive(old)[0])
-
-    def _set(self, vm, key, value, running, errors):
-        old, hot = vm.config.get(key), AT_ONCE.fullmatch(key)
-        if DRIVE_KEY.match(key):
-            value, swap = self._drive(vm, key, value)
-            hot = HOT_DISK.fullmatch(key) or swap
-        elif NET.fullmatch(key):
-            sent, value = value, with_mac(value)
-            if running and old and value.split(",")[0].partition("=")[2].lower() not in sent.lower():
-                # The server gives the card a new address, which means another card to a running guest.
-                vm.pending[key] = value
-                errors[key] = f"hotplug problem - error on hot-unplugging device '{key}'"
-                return
-            hot = True
-        if str(old) == str(value):
-            vm.pending.pop(key, None)
-        elif running and not hot:
+                modified |= self._note_drive(vm, key, value)
+                continue
+            if key == "cipassword":
+                vm.config[key] = value if CRYPTED.match(value) else hashed(value)
+                continue
+            if key == "boot":
+                self._check_boot({**vm.config, **{k: x for k, x in vm.pending.items() if x}, **updates})
             vm.pending[key] = value
-        else:
-            vm.config[key] = value
-            vm.pending.pop(key, None)
+        return modified
 
-    # ----------------------------------------------------------------------------------- disks
+    def _note_drive(self, vm, key, value):
+        """A drive and its new volume are pending; a new CD drive joins the boot order."""
+        if vm.pending.get(key) is not None:
+            self.let_go(vm, vm.pending[key])
+        made = []
+        try:
+            vm.pending[key] = self.made_drive(vm, key, value, None, made)
+        except PveError:
+            for volid in made:
+                self._qm_free(volid)
+            raise
+        vm.force_delete.discard(key)
+        devices, modified = boot_devices({**vm.config, **vm.pending}), {key}
+        if devices and key not in devices and is_cdrom(*split_drive(value)):
+            vm.pending["boot"] = "order=" + ";".join([*devices, key])
+            modified.add("boot")
+        return modified
 
-    def _drive(self, vm, key, value):
-        """A drive value once its volume is there: (value, whether only a medium was changed)."""
-        old = vm.config.get(key)
-        old_volume, old_props = split_drive(old) if old else ("", {})
-        volume, props = split_drive(value)
-        value, _ = self._qm_new_drive(vm.vmid, key, value, None)
-        swap = bool(old) and is_cdrom(old_volume, old_props) and is_cdrom(volume, props)
-        if old and split_drive(value)[0] != old_volume and not swap:
-            self._let_go(vm, old)
-        for name in [k for k, x in vm.config.items() if k.startswith("unused") and x == split_drive(value)[0]]:
-            del vm.config[name]
-        return value, swap
+    @staticmethod
+    def _check_boot(config):
+        for device in filter(None, boot_devices(config)):
+            if device not in config:
+                raise die(f"invalid bootorder: device '{device}' does not exist'")
 
-    def _let_go(self, vm, drive):
-        """A disk taken out of the configuration stays as unusedN; a cloud-init drive is freed."""
-        volume, props = split_drive(drive)
-        if volume_ref(volume)[0] is None:
-            return
-        if "cloudinit" in volume:
-            self._qm_free(volume)
-        elif not is_cdrom(volume, props):
-            free = next(n for n in range(256) if f"unused{n}" not in vm.config)
-            vm.config[f"unused{free}"] = volume
-
-    def _qm_new_drive(self, vmid, key, value, default):
-        volume, props = split_drive(value)
-        if not volume.endswith(":cloudinit"):
-            return super()._qm_new_drive(vmid, key, value, default)
-        sid = volume_ref(volume)[0]
-        name = f"vm-{vmid}-cloudinit"
-        if self.storages[sid].get("type") in ("dir", "nfs", "cifs"):
-            name = f"{vmid}/{name}.{props.get('format', 'qcow2')}"
-        stored = {"content": "images", "format": "raw", "size": 4 * 1024 ** 2, "vmid": vmid, "ctime": 0}
-        self._volumes_of(sid)[name] = stored
-        return f"{sid}:{name},media=cdrom,size=4M", [f"{sid}:{name}"]
-
-    def _volumes_of(self, sid):
-        """The volumes a storage holds; seeds register the disks of their guests there."""
-        return self.storages[sid].setdefault("volumes", {})
-
-    def _qm_free_name(self, sid, vmid, fmt):
-        taken = {name for name in self._volumes_of(sid) if f"-{vmid}-disk-" in name}
-        used = {int(re.search(rf"-{vmid}-disk-(\d+)", name)[1]) for name in taken}
-        n = next(n for n in range(len(used) + 1) if n not in used)
-        name = f"vm-{vmid}-disk-{n}"
-        return f"{name}.{fmt}" if self.storages[sid].get("type") in ("dir", "nfs", "cifs") else name
-
-    async def _qm_create(self, v, user):
-        for key in [k for k in v if NET.fullmatch(k)]:
-            self.check_bridge(user, v[key])
-        return await super()._qm_create(v, user)
-
+    @staticmethod
+    def _drop_equal(vm):
+        """Pending changes that change nothing go."""
+        for key, value in list(vm.pending.items()):
+            if key not in vm.config if value is None else str(vm.config.get(key)) == str(value):
+                del vm.pending[key]

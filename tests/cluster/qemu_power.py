@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """qemu/{vmid}/status/*: start, stop, shutdown, reboot, reset, suspend, resume; with HA or without."""
 
+import re
 import time
 
 from fakepve import PveError, TaskError
 from fakepve.routing import param_error
 
+# What QEMU's monitor calls the keys of a keyboard.
+KEY = re.compile(r"[a-z0-9]|f1?[0-9]|f2[0-4]|0x[0-9a-f]+|(shift|alt|ctrl)(_r)?|meta_[lr]|menu|esc|minus|equal|backspace|"
+                 r"tab|bracket_(left|right)|ret|semicolon|apostrophe|grave_accent|backslash|comma|dot|slash|asterisk|spc|"
+                 r"(caps|num|scroll)_lock|kp_(\d|divide|multiply|subtract|add|enter|decimal|comma|equals)|sysrq|less|print|"
+                 r"home|pgup|pgdn|end|left|up|down|right|insert|delete|pause|compose|help|power|sleep|wake")
 ACTIONS = ("start", "stop", "shutdown", "reboot", "reset", "suspend", "resume")
 
 
@@ -15,6 +21,7 @@ class QemuPower:
     def _own_routes_power(self):
         base = "/nodes/{node}/qemu/{vmid}/status/"
         return [("GET", "/cluster/ha/resources", self._ha_resources),
+                ("PUT", "/nodes/{node}/qemu/{vmid}/sendkey", self._send_key),
                 *(("POST", base + action, getattr(self, "_vm_" + action)) for action in ACTIONS)]
 
     async def _ha_resources(self, v, user):
@@ -22,7 +29,7 @@ class QemuPower:
                  "type": "vm" if guest in self.vms else "ct"} for guest in (*self.vms, *self.cts) if guest.ha_managed]
 
     def _now_running(self, vm):
-        vm.apply_pending()
+        self.apply_stopped(vm)
         vm.status = vm.qmpstatus = "running"
         vm.started_at = time.time()
 
@@ -81,7 +88,7 @@ class QemuPower:
             if vm.start_error:
                 raise TaskError(vm.start_error)
             if vm.lock == "suspended":
-                self._qm_lock(vm, None)
+                self.forget_state(vm)
             self._now_running(vm)
         return await self._vm_task("qmstart", v, user, body)
 
@@ -156,14 +163,29 @@ class QemuPower:
     async def _vm_suspend(self, v, user):
         self._must_run(v)
 
+        if v.get("todisk"):
+            self._may_hibernate(self.find(v["node"], v["vmid"]), user, v)
+
         async def body(vm):
             self.worker_lock(vm)
             if v.get("todisk"):
+                self._qm_lock(vm, "suspending")
+                self.save_state(vm, time.strftime("suspend-%Y-%m-%d"), vm.config)
+                await self.pause(self.task_secs["snapshot"])
                 self._now_stopped(vm)
                 self._qm_lock(vm, "suspended")
             else:
                 vm.qmpstatus = "paused"
         return await self._vm_task("qmsuspend" if v.get("todisk") else "qmpause", v, user, body)
+
+    def _may_hibernate(self, vm, user, v):
+        if vm.ha_managed:
+            raise PveError(500, "Cannot suspend HA managed VM to disk")
+        self._qm_perm(user, vm.vmid, None, "VM.Config.Disk")
+        if any(key.startswith("hostpci") for key in vm.config):
+            raise PveError(500, "cannot suspend VM to disk due to passed-through PCI device(s), which lack the"
+                                " possibility to save/restore their internal state")
+        self.require(user, "/storage/" + (v.get("statestorage") or self._state_storage(vm)), "Datastore.AllocateSpace")
 
     async def _vm_resume(self, v, user):
         vm = self.find(v["node"], v["vmid"])
@@ -172,10 +194,17 @@ class QemuPower:
 
         async def body(vm):
             if vm.lock == "suspended":
-                self._qm_lock(vm, None)
+                self.forget_state(vm)
                 self._now_running(vm)
             vm.qmpstatus = "running"
         return await self._vm_task("qmresume", v, user, body)
+
+    async def _send_key(self, v, user):
+        vm = self._must_run(v)
+        wrong = [key for key in v["key"].split("-") if not KEY.fullmatch(key)]
+        if wrong:
+            raise PveError(500, f"invalid parameter: {wrong[0]}")
+        vm.keys.append(v["key"])
 
     async def _lxc_stop(self, user, v):
         if v.get("overrule-shutdown"):

@@ -19,9 +19,15 @@ from .login import Login
 from .nodes import Nodes
 from .permissions import Permissions
 from .pools import Pools
+from .qemu_apply import QemuApply
 from .qemu_clone import QemuClone
 from .qemu_config import QemuConfig
+from .qemu_create import QemuCreate
+from .qemu_drives import QemuDrives
+from .qemu_move import QemuMove
 from .qemu_power import QemuPower
+from .qemu_rights import QemuRights
+from .qemu_snapshot import QemuSnapshot
 from .realm_sync import RealmSync
 from .realms import Realms
 from .rules import Rules
@@ -40,12 +46,15 @@ TOKEN = "/access/users/{userid}/token/{tokenid}"
 # The release that brought a parameter, where the oldest one that is played here lacks it.
 SINCE = {("PUT", TOKEN): {"regenerate": (9, 1), "delete": (9, 0)},
          ("POST", "/access/domains"): {"audiences": (9, 1)}, ("PUT", "/access/domains/{realm}"): {"audiences": (9, 1)}}
+TASK_SECS = {"create": 1, "clone": 2, "destroy": 0.5, "snapshot": 0.5, "delsnapshot": 0.5, "rollback": 1,
+             "template": 0.5, "resize": 0.2, "move": 2, "migrate": 3}
 UNKNOWN = "property is not defined in schema and the schema does not allow additional properties"
 
 
 class Cluster(Wire, Access, Users, Groups, Realms, RealmSync, Login, Rules, Permissions, Pools, Nodes, Storages,
               Transfers, Vzdump, BackupJobs,
-              QemuClone, QemuConfig, QemuPower, CloudInit, Agent, Freshness, Lookup, TaskList, Tasks, State, FakePve):
+              QemuCreate, QemuClone, QemuConfig, QemuApply, QemuDrives, QemuRights, QemuSnapshot, QemuMove, QemuPower,
+              CloudInit, Agent, Freshness, Lookup, TaskList, Tasks, State, FakePve):
     """One fake cluster; `seed` is the state it starts from and returns to."""
 
     def __init__(self, seed, host="127.0.0.1", port=0, time_scale=0.0, major=None, version=None):
@@ -65,6 +74,10 @@ class Cluster(Wire, Access, Users, Groups, Realms, RealmSync, Login, Rules, Perm
         self.refusal_secs, self.clone_secs, self.resize_secs, self.agent_secs = 3, 2, 0.2, 5
         # The same for the backup of a guest, a download, and the copying of an upload into place.
         self.backup_secs, self.download_secs, self.copy_secs = 3, 5, 1
+        # PVE seconds of the other tasks on guests, of VMs and containers.
+        self.task_secs = self.ct_secs = {**TASK_SECS}
+        # Storages that were told not to take snapshots.
+        self.no_snapshots = set()
         # How far the nodes' clocks are ahead, in real seconds.
         self.clock_skew = 0
         self.challenges = {}

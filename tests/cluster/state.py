@@ -4,12 +4,13 @@
 Keys: nodes {name: {online, network: [interface]}}, cluster (its name; null: the server stands alone), quorate,
 storages {name: {option, volumes: {name: {content, format, size, vmid, ctime, notes, protected, node}}}},
 pools {name: {comment, guests, storages}}, tasks [{node, type, id, user, starttime, endtime, status, log}],
-guests [{vmid, kind, name, node, status, template, lock, ha, pool, config, …}], roles {name: [privileges]},
+guests [{vmid, kind, name, node, status, template, lock, ha, pool, config, snapshots, …}], roles {name: [privileges]},
 users {id: {password, enable, expire, firstname, lastname, email, comment, keys, totp, tokens: {id: {secret, privsep,
 expire, comment}}}}, groups {name: {users, comment}}, acl [{path, type, ugid, roleid, propagate, absent}],
 realms {name: {type, …, password, directory}}, directories {host: {users: [name | {name, password, …}], groups: [{name,
-members}], password, error}}, secs {clone, resize, agent, backup, download, copy, refusal,
-ha, shutdown_timeout, lock_wait}, backup_jobs {id: {setting}}, urls {url: {size, …}} and appliances {template: {…}} (transfers.py),
+members}], password, error}}, secs {create, clone, destroy, snapshot, delsnapshot, rollback, template, resize, move,
+migrate, agent, backup, download, copy, refusal, ha, shutdown_timeout, lock_wait}, no_snapshots [storage], backup_jobs
+{id: {setting}}, urls {url: {size, …}} and appliances {template: {…}} (transfers.py),
 statistics ("auto" | "manual"), stale {vmid: {field: value}}, clock_skew (real seconds).
 """
 
@@ -17,7 +18,7 @@ import time
 import uuid
 
 from fakepve.lxc import parse_size
-from fakepve.qemu import drives_of, volume_ref
+from fakepve.qemu import SNAPSHOT_SKIP, drives_of, volume_ref
 
 from .users import new_account
 
@@ -55,7 +56,11 @@ class State:
         self.statistics = data.get("statistics", self.statistics)
         self.clock_skew = data.get("clock_skew", self.clock_skew)
         for name, secs in data.get("secs", {}).items():
-            setattr(self, SECS[name], secs)
+            if name in self.task_secs:
+                self.task_secs[name] = secs
+            if name not in self.task_secs or name in SECS:
+                setattr(self, SECS[name], secs)
+        self.no_snapshots = set(data.get("no_snapshots", self.no_snapshots))
         self.cluster_name = data.get("cluster", self.cluster_name)
         self.apply_storages(data.get("storages", {}))
         for entry in data.get("guests", ()):
@@ -114,6 +119,8 @@ class State:
             guest.ha_state = entry["ha"]
         for key in GUEST_KEYS & entry.keys():
             setattr(guest, key, entry[key])
+        for name, snap in entry.get("snapshots", {}).items():
+            self._apply_snapshot(guest, name, snap)
 
     def _change_guest(self, guest, entry, config):
         for key, value in config.items():
@@ -139,6 +146,15 @@ class State:
                 members.discard(guest.vmid)
             if entry["pool"]:
                 self._pool_join(entry["pool"], guest.vmid)
+
+    @staticmethod
+    def _apply_snapshot(guest, name, snap):
+        """A snapshot of the guest as it is, taken after those it has; null forgets one."""
+        guest.snapshots.pop(name, None)
+        if snap is not None:
+            kept = {k: x for k, x in guest.config.items() if k not in SNAPSHOT_SKIP and not k.startswith("unused")}
+            guest.snapshots[name] = {"snaptime": int(time.time()), **kept, **snap}
+            guest.config["parent"] = name
 
     @staticmethod
     def _long_up(guest):
@@ -179,4 +195,5 @@ class State:
         return {"vmid": guest.vmid, "kind": guest.guest.partition("/")[0], "name": guest.name, "node": guest.node,
                 "status": guest.status, "qmpstatus": getattr(guest, "qmpstatus", guest.status),
                 "template": bool(guest.template), "lock": guest.lock, "ha": guest.ha_state, "pool": guest.pool,
-                "config": guest.config, "pending": guest.pending}
+                "config": guest.config, "pending": guest.pending, "snapshots": guest.snapshots,
+                **({"keys": guest.keys} if getattr(guest, "keys", None) else {})}

@@ -196,6 +196,8 @@ def test_the_password_is_stored_hashed_by_put_and_clear_by_create(ask):
     assert stored == sha256_crypt("sesame open", stored.split("$")[2])
     ask("POST", "/nodes/pve1/qemu", vmid=300, cipassword="sesame open", scsi0="ceph:4")
     assert dumped(300) == ["sesame open"]
+    seen = ask("GET", VM.format(300) + "/cloudinit/dump", "audit@pve!mms", type="user").data
+    assert "password: **********" in seen
     ask("PUT", VM.format(100) + "/config", cicustom="user=nfs:snippets/user.yaml")
     assert dumped(100) == []
 

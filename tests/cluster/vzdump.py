@@ -162,6 +162,7 @@ class Vzdump:
         while name() in volumes:
             when += 1
         volume = {"content": "backup", "size": 1 << 30, "ctime": when, "vmid": guest.vmid,
+                  "config": {key: value for key, value in guest.config.items() if key != "lock"},
                   **({} if self.is_shared(storage) else {"node": node})}
         log += [f"INFO: creating vzdump archive '{self._volume_path(storage, name(), 'backup')}'",
                 "INFO: archive file size: 1.00GB"]

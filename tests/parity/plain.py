@@ -11,10 +11,12 @@ from .cases import ABSENT
 
 UPID = re.compile(r"(UPID:[^:]+):[0-9A-Fa-f]+:[0-9A-Fa-f]+:[0-9A-Fa-f]+:")
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# When a guest was made, and the name of the state of one that was suspended.
+MADE = re.compile(r"(?<=\bctime=)\d+|(?<=-state-suspend-)\d{4}-\d\d-\d\d")
 ADDRESS = re.compile(r"127\.0\.0\.1:\d+")
 # Keys whose values the server counts anew, and their type; and those whose values may be the time of the run.
 COUNTED = {"uptime": int, "pid": int, "pstart": int, "digest": str}
-TIMES = {"starttime", "endtime", "ctime"}
+TIMES = {"starttime", "endtime", "ctime", "snaptime"}
 DAY = 86400
 # What Ferrox adds to a result, or ansible-core to either. None of it belongs to a module's contract.
 ADDITIONS = {"diff", "failure", "plan", "warnings", "deprecations", "invocation", "exception"}
@@ -36,7 +38,7 @@ def plain(value, key=None):
         # The API gives none of its lists an order that holds.
         return sorted((plain(inner) for inner in value), key=text)
     if isinstance(value, str):
-        return ADDRESS.sub("<address>", UUID.sub("<uuid>", UPID.sub(r"\1:…:", value)))
+        return ADDRESS.sub("<address>", MADE.sub("<time>", UUID.sub("<uuid>", UPID.sub(r"\1:…:", value))))
     return value
 
 
