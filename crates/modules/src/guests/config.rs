@@ -1,8 +1,9 @@
-//! The configuration of a virtual machine: what it has, what is wanted of it,
+//! The configuration of a guest: what it has, what is wanted of it,
 //! and what has to be written. The one way to compare it and to change it.
 
 use std::collections::BTreeMap;
 
+use pve::nodes::guest::GuestKind;
 use pve::wire::password::Compared;
 use pve::wire::{Kind, PropertyString, Size, SshKeys, holds, parse_switch, text_of};
 use pve::{Call, Param, Path};
@@ -77,6 +78,15 @@ impl Config {
         if let Some(mut net) = net {
             net.remove("macaddr");
             self.values.insert(key.to_owned(), net.to_string());
+        }
+    }
+
+    /// Whose it is: a container always has its root, a VM never.
+    pub fn kind(&self) -> GuestKind {
+        if self.get("rootfs").is_some() {
+            GuestKind::Lxc
+        } else {
+            GuestKind::Qemu
         }
     }
 
@@ -200,6 +210,7 @@ impl Change {
 /// cloud-init password compares, where one is wanted.
 pub fn change(have: &Config, wanted: &Wanted, password: Compared) -> Result<Change, Unwantable> {
     let mut change = Change::default();
+    let kind = have.kind();
     for (key, want) in wanted {
         let had = have.get(key);
         match want {
@@ -210,11 +221,11 @@ pub fn change(have: &Config, wanted: &Wanted, password: Compared) -> Result<Chan
                     change.after.insert(key.clone(), json!("******** (new)"));
                 }
             }
-            Want::Text(text) => write(&mut change, key, had, merged(key, had, text)?),
+            Want::Text(text) => write(kind, &mut change, key, had, merged(kind, key, had, text)?),
             Want::Parts { set, unset } => {
                 let rest = had.map(|had| without(key, had, unset));
-                let text = merged(key, rest.as_deref(), set)?;
-                write(&mut change, key, had, text);
+                let text = merged(kind, key, rest.as_deref(), set)?;
+                write(kind, &mut change, key, had, text);
             }
         }
     }
@@ -222,9 +233,9 @@ pub fn change(have: &Config, wanted: &Wanted, password: Compared) -> Result<Chan
 }
 
 /// Notes the value of a key, where it is not the one there is.
-fn write(change: &mut Change, key: &str, had: Option<&str>, text: String) {
+fn write(kind: GuestKind, change: &mut Change, key: &str, had: Option<&str>, text: String) {
     // A key that is not there cannot go, whatever its default is.
-    if holds(key, had, &text) || (had.is_none() && text.is_empty()) {
+    if holds(kind, key, had, &text) || (had.is_none() && text.is_empty()) {
         return;
     }
     let shows = |value: &str| json!(shown(key, value));
@@ -269,7 +280,12 @@ fn shown(key: &str, value: &str) -> String {
 /// A property string keeps what was not stated of it, the MAC of a network
 /// card above all. An address is the exception: a gateway that was not stated
 /// does not belong to the new address.
-pub fn merged(key: &str, had: Option<&str>, want: &str) -> Result<String, Unwantable> {
+pub fn merged(
+    guest: GuestKind,
+    key: &str,
+    had: Option<&str>,
+    want: &str,
+) -> Result<String, Unwantable> {
     let unwantable = |why: String| Unwantable {
         key: key.to_owned(),
         why,
@@ -284,7 +300,7 @@ pub fn merged(key: &str, had: Option<&str>, want: &str) -> Result<String, Unwant
         Some(had) if !whole => had.merge(&want),
         _ => want,
     };
-    if kind == Kind::NET && merged.get("model").is_none() {
+    if guest == GuestKind::Qemu && kind == Kind::NET && merged.get("model").is_none() {
         merged
             .set("model", "virtio")
             .map_err(|error| unwantable(error.to_string()))?;

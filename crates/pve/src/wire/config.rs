@@ -4,6 +4,7 @@
 use super::kind::Kind;
 use super::property::PropertyString;
 use super::{canonical_number, lists, parse_switch, sshkeys, tags};
+use crate::nodes::guest::GuestKind;
 
 /// How the values of a key are compared that is no property string.
 #[derive(Clone, Copy)]
@@ -87,16 +88,35 @@ fn items(text: &str) -> impl Iterator<Item = String> {
 
 /// As [`same`], for a key that the guest may not have: what is missing is as
 /// good as the key's default, and as an empty wanted value.
-pub fn holds(key: &str, have: Option<&str>, want: &str) -> bool {
-    match have.or_else(|| default_of(key)) {
+pub fn holds(kind: GuestKind, key: &str, have: Option<&str>, want: &str) -> bool {
+    match have.or_else(|| default_of(kind, key)) {
         Some(have) => same(key, have, want),
         None => want.trim().is_empty() || Kind::of(key).is_some() && same(key, "", want),
     }
 }
 
-/// What a virtual machine does without the key, where that is the same on
-/// every version and node.
-fn default_of(key: &str) -> Option<&'static str> {
+/// What a guest does without the key, where that is the same on every version
+/// and node.
+fn default_of(kind: GuestKind, key: &str) -> Option<&'static str> {
+    match kind {
+        GuestKind::Qemu => default_of_vm(key),
+        GuestKind::Lxc => default_of_container(key),
+    }
+}
+
+/// A container without `cores` sees all of its node's.
+fn default_of_container(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "console" => "1",
+        "cpulimit" | "debug" | "onboot" | "protection" | "template" | "unprivileged" => "0",
+        "memory" | "swap" => "512",
+        "cmode" => "tty",
+        "tty" => "2",
+        _ => return None,
+    })
+}
+
+fn default_of_vm(key: &str) -> Option<&'static str> {
     Some(match key {
         "acpi" | "kvm" | "tablet" | "ciupgrade" | "allow-ksm" | "reboot" | "cores" | "sockets" => {
             "1"
@@ -121,6 +141,7 @@ pub fn agent_enabled(agent: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{agent_enabled, holds, same};
+    use crate::nodes::guest::GuestKind::{Lxc, Qemu};
     use proptest::prelude::*;
 
     #[test]
@@ -232,7 +253,7 @@ mod tests {
             ("description", "\n"),
             ("scsihw", "lsi"),
         ] {
-            assert!(holds(key, None, want), "{key}={want}");
+            assert!(holds(Qemu, key, None, want), "{key}={want}");
         }
         for (key, want) in [
             ("onboot", "1"),
@@ -243,9 +264,19 @@ mod tests {
             ("net0", "virtio,bridge=vmbr0"),
             ("ciuser", "admin"),
         ] {
-            assert!(!holds(key, None, want), "{key}={want}");
+            assert!(!holds(Qemu, key, None, want), "{key}={want}");
         }
-        assert!(!holds("onboot", Some("1"), "0"));
+        assert!(!holds(Qemu, "onboot", Some("1"), "0"));
+    }
+
+    #[test]
+    fn a_container_has_other_defaults() {
+        for (key, want) in [("swap", "512"), ("cmode", "tty"), ("features", "nesting=0")] {
+            assert!(holds(Lxc, key, None, want), "{key}={want}");
+        }
+        for (key, want) in [("cores", "1"), ("swap", "0"), ("unprivileged", "1")] {
+            assert!(!holds(Lxc, key, None, want), "{key}={want}");
+        }
     }
 
     #[test]

@@ -58,6 +58,39 @@ fn only_what_differs_is_written() {
 }
 
 #[test]
+fn a_container_is_compared_as_one() {
+    let have = json!({
+        "rootfs": "local-lvm:vm-200-disk-0,size=8G", "memory": 512, "features": "nesting=1,keyctl=1",
+        "net0": "name=eth0,bridge=vmbr0,hwaddr=BC:24:11:00:00:01,ip=dhcp,type=veth",
+    });
+    for (pairs, expected) in [
+        (
+            vec![("memory", "512"), ("swap", "512"), ("cmode", "tty")],
+            "",
+        ),
+        (vec![("cores", "1")], "PUT /vm/config cores=1"),
+        (
+            vec![("net0", "name=eth0,ip=dhcp"), ("features", "nesting=1")],
+            "",
+        ),
+        (
+            vec![("net0", "bridge=vmbr1")],
+            "PUT /vm/config net0=name=eth0,bridge=vmbr1,hwaddr=BC:24:11:00:00:01,ip=dhcp,type=veth",
+        ),
+        (
+            vec![("net1", "name=eth1,bridge=vmbr1")],
+            "PUT /vm/config net1=name=eth1,bridge=vmbr1",
+        ),
+        (
+            vec![("features", "nesting=0")],
+            "PUT /vm/config features=nesting=0,keyctl=1",
+        ),
+    ] {
+        assert_eq!(call(&have, &pairs), expected, "{pairs:?}");
+    }
+}
+
+#[test]
 fn a_disk_is_never_replaced() {
     let have = Config::from_config(&json!({"scsi1": "ceph:vm-1-disk-1,size=32G"}));
     let same = wanted(&[("scsi1", "ceph:32")]);

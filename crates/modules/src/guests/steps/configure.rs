@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use pve::nodes::guest::GuestKind;
 use pve::nodes::reach;
 use pve::plan::{Bind, Probe, Verdict};
 use pve::wire::Size;
@@ -24,7 +25,7 @@ pub fn adapt(vm: &Path, key: &str, wanted: &str) -> [Step; 2] {
     let write = Call::put(config.clone()).with(key, Param::Bound(OWN));
     let (key, wanted) = (key.to_owned(), wanted.to_owned());
     let own = Probe::get(Call::get(config), move |answer| match answer {
-        Ok(config) => match merged(&key, config[&key].as_str(), &wanted) {
+        Ok(config) => match merged(GuestKind::Qemu, &key, config[&key].as_str(), &wanted) {
             Ok(value) => Verdict::Holds(Some(value)),
             Err(error) => Verdict::Never(Error::Never(error.to_string())),
         },
