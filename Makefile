@@ -61,6 +61,12 @@ endef
 collection: .venv/made ## The tarball build/ferrox-proxmox-VERSION.tar.gz, and the same unpacked in build/collections
 	$(call collection,release,build)
 
+.PHONY: overlay
+overlay: .venv/made ## build/overlay, where community.proxmox leads to Ferrox, and its tarball (ORIGINAL=folder of community.proxmox, or none)
+	PATH="$$PATH:$(CURDIR)/.venv/bin" cargo run -q -p xtask -- overlay build/overlay $(ORIGINAL)
+	rm -f build/overlay/*.tar.gz
+	.venv/bin/ansible-galaxy collection build --output-path build/overlay build/overlay/ansible_collections/community/proxmox
+
 .PHONY: gen
 gen: ## Write what follows from the list of modules: stubs, routing, README table, single executables
 	cargo run -q -p xtask -- gen
@@ -90,7 +96,7 @@ test-gen: ## Whether `make gen` would write anything
 
 .PHONY: test-integration
 test-integration: .venv/made .venv-2.17/made .venv-2.21/made ## pytest: executable and playbooks against the fake cluster
-	cargo build -p ferrox
+	cargo build -p ferrox -p xtask
 	cargo build -p binaries --bin pveum_role
 	.venv/bin/python -m pytest -q -n auto tests
 

@@ -45,9 +45,10 @@ class ActionModule(ActionBase):
 
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
-        # The leaf of the name as the task wrote it: redirects from other collections keep it, while the resolved name
-        # is the action's own on ansible-core 2.18 and older.
-        module = self._task.action.rpartition('.')[2]
+        # What the task's name leads to: a redirect from another collection may begin at another name. Module and action
+        # are called alike, so that it does not matter which of them Ansible took. Of a name that is a template
+        # ansible-core 2.18 and older know only what it says.
+        module = (self._task.resolved_action or self._task.action).rpartition('.')[2]
         local = self._connection.transport == 'local'
         if local and not self._connection.become and not self._task.async_val:
             result.update(self._run_in_place(module))

@@ -298,16 +298,17 @@ def test_short_names_work_where_the_play_names_the_collection(playbook, stand_in
 
 
 @VERSIONS
-def test_redirect_from_another_collection_leads_here(playbook, stand_in, ansible):
+@pytest.mark.parametrize("name", ["pveum_role", "its_older_name"])
+def test_redirect_from_another_collection_leads_here(playbook, stand_in, name, ansible):
     other = stand_in.collections / "ansible_collections/other/proxmox"
     (other / "meta").mkdir(parents=True)
     (other / "galaxy.yml").write_text("{namespace: other, name: proxmox, version: 1.0.0}")
     (other / "meta/runtime.yml").write_text(
-        "{requires_ansible: '>=2.17.0', action_groups: {proxmox: [pveum_role]},"
-        " plugin_routing: {modules: {pveum_role: {redirect: ferrox.proxmox.pveum_role}}}}")
+        "{requires_ansible: '>=2.17.0', action_groups: {proxmox: [%s]},"
+        " plugin_routing: {modules: {%s: {redirect: ferrox.proxmox.pveum_role}}}}" % (name, name))
     play = {"hosts": "localhost", "connection": "local", "gather_facts": False,
             "module_defaults": {"group/other.proxmox.proxmox": {"api_host": "pve.example"}},
-            "tasks": [{"other.proxmox.pveum_role": {"name": "Ops"}}]}
+            "tasks": [{f"other.proxmox.{name}": {"name": "Ops"}}]}
     run = playbook(json.dumps([play]), ansible, collections=stand_in.collections)
     assert run.rc == 0, run.stdout
     assert stand_in()["in_place"] and stand_in()["given"]["_ferrox_module"] == "pveum_role"

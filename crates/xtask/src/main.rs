@@ -1,16 +1,19 @@
-//! What is made from the modules' declarations: `xtask gen [--check]` and `xtask new-module`.
+//! What is made from the modules' declarations: `xtask gen [--check]`, `xtask new-module` and `xtask overlay`.
 
 mod documentation;
 mod generate;
+mod lacking;
 mod new_module;
+mod original;
+mod overlay;
 mod stub;
 mod yaml;
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo run -p xtask -- gen [--check] | new-module FAMILY NAME";
+const USAGE: &str = "usage: cargo run -p xtask -- gen [--check] | new-module FAMILY NAME | overlay FOLDER [ORIGINAL|none]";
 
 #[expect(
     clippy::print_stdout,
@@ -39,6 +42,16 @@ fn run(words: &[&str]) -> Result<String, Box<dyn Error>> {
         ["gen"] => generate::write(&root, modules::MODULES),
         ["gen", "--check"] => generate::check(&root, modules::MODULES),
         ["new-module", family, name] => new_module::create(&root, family, name),
+        ["overlay", folder, original @ ..] => {
+            let folder = Path::new(folder);
+            let original = match original {
+                [] => original::installed(folder),
+                ["none"] => None,
+                [path] => Some(path.into()),
+                _ => return Err(USAGE.into()),
+            };
+            overlay::write(&root, modules::MODULES, folder, original.as_deref())
+        }
         _ => Err(USAGE.into()),
     }
 }
