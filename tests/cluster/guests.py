@@ -8,7 +8,7 @@ import re
 import time
 from collections import Counter
 
-from fakepve import FakeVm, PveError, TaskError
+from fakepve import FakeCt, FakeVm, PveError, TaskError
 from fakepve.qemu import with_mac
 
 # Attributes a test may set on a guest, beside fakepve's start_secs, stop_secs, shutdown_secs, acpi, start_error.
@@ -22,6 +22,10 @@ EXTRAS = {
     # The addresses the guest agent reports: ["192.0.2.7/24", ...]; None: from ipconfigN or made up.
     "addresses": None,
 }
+
+
+def locked(guest):
+    return f"{'CT' if isinstance(guest, FakeCt) else 'VM'} is locked ({guest.lock})"
 
 
 class Vm(FakeVm):
@@ -111,9 +115,9 @@ class Lookup:
         return vm
 
     @staticmethod
-    def worker_lock(vm, allow=()):
-        if vm.lock and vm.lock not in allow:
-            raise TaskError(f"VM is locked ({vm.lock})")
+    def worker_lock(guest, allow=()):
+        if guest.lock and guest.lock not in allow:
+            raise TaskError(locked(guest))
 
     def later(self, secs, act):
         """Do something PVE seconds from now, outside of any task."""
@@ -133,7 +137,7 @@ class Lookup:
             return float("inf")
         return (time.time() - (vm.started_at or time.time())) / self.time_scale
 
-    def checked(self, vm):
+    def checked(self, guest):
         """The caller's 500 for a guest whose configuration is locked."""
-        if vm.lock:
-            raise PveError(500, f"VM is locked ({vm.lock})")
+        if guest.lock:
+            raise PveError(500, locked(guest))

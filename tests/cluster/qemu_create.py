@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """POST qemu: a VM from its parameters, or restored from an archive; and its end, or its life as a template."""
 
-import re
 import time
 import uuid
 
 from fakepve import PveError, TaskError
 from fakepve.lxc import parse_size
-from fakepve.qemu import CREATE_ONLY, DRIVE_KEY, boot_order, drives_of, is_cdrom, join_drive, split_drive, volume_ref
-from fakepve.routing import die, param_error, split_list
+from fakepve.qemu import CREATE_ONLY, DRIVE_KEY, boot_order, drives_of, is_cdrom, join_drive, volume_ref
+from fakepve.routing import die, param_error
 
 from .guests import Vm
 from .qemu_config import stored_values
@@ -169,14 +168,13 @@ class QemuCreate:
                 raise TaskError(e.message) from e
             if not v.get("skiplock"):
                 self.worker_lock(vm, ("suspended",))
-            ours = {split_drive(x)[0] for k, x in vm.config.items() if DRIVE_KEY.match(k)}
-            used = {volume.get("parent") for sid in self.storages for volume in self._volumes_of(sid).values()} & ours
+            used = self.bases_in_use(vm)
             if used:
                 raise TaskError(f"base volume '{min(used)}' is still in use by linked cloned")
             self._qm_lock(vm, "destroyed")
             await self.pause(self.task_secs["destroy"])
-            self._free_all(vm, v.get("destroy-unreferenced-disks"))
-            return self._forget(vm, v)
+            self.free_all(vm, v.get("destroy-unreferenced-disks"))
+            return self.forget_guest(vm, v)
         return await self.task(vm.node, "qmdestroy", vm.vmid, user, body, vm=vm)
 
     def _can_be_destroyed(self, vm, v):
@@ -185,48 +183,6 @@ class QemuCreate:
             raise die(f"unable to remove VM {vm.vmid} - used in HA resources and purge parameter not set.")
         if vm.status == "running":
             raise die(f"VM {vm.vmid} is running - destroy failed")
-
-    def _free_all(self, vm, unreferenced):
-        """Free the volumes that the VM owns and names; all of its VMID where that is asked for."""
-        for config in (vm.config, {k: x for k, x in vm.pending.items() if x}):
-            for key, value in config.items():
-                if DRIVE_KEY.match(key) or key == "vmstate" or re.fullmatch(r"unused\d+", key):
-                    self._free_own(vm, split_drive(value)[0])
-        for snap in vm.snapshots.values():
-            self._free_own(vm, snap.get("vmstate", ""))
-        if unreferenced:
-            for sid, store in self.storages.items():
-                for name in [n for n, x in store.get("volumes", {}).items()
-                             if x.get("vmid") == vm.vmid and x.get("content") == "images"]:
-                    self._qm_free(f"{sid}:{name}")
-
-    def _free_own(self, vm, volume):
-        stored = self._qm_volume(volume) or {}
-        if vm.vmid in (self.owner_of(volume), stored.get("vmid")):
-            self._qm_free(volume)
-
-    def _forget(self, vm, v):
-        """What knew of the VM: pools, the access list, its firewall; with purge HA and jobs as well."""
-        if vm in self.vms:
-            self.vms.remove(vm)
-        self._pool_leave(vm.vmid)
-        self._fw()["guests"].pop(vm.vmid, None)
-        if not v.get("purge"):
-            return []
-        lines = [f"purging VM {vm.vmid} from related configurations.."]
-        self.purge_jobs(vm.vmid)
-        if vm.ha_managed:
-            lines.append(f"NOTE: removed VM {vm.vmid} from HA resource configuration.")
-        return lines
-
-    def purge_jobs(self, vmid):
-        """Take a guest out of the backup jobs that name it; one that names no other goes."""
-        for name, job in list(self.backup_jobs.items()):
-            for key in {"vmid", "exclude"} & job.keys():
-                left = [entry for entry in split_list(job[key]) if entry != str(vmid)]
-                job[key] = ",".join(left)
-                if not left and key == "vmid":
-                    del self.backup_jobs[name]
 
     # --------------------------------------------------------------------------------- template
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The volumes behind a VM's drives: allocated, imported, kept as unusedN, freed."""
+"""The volumes behind a VM's drives: allocated or imported."""
 
 import re
 
@@ -7,13 +7,12 @@ from fakepve.lxc import SIZE_UNITS, format_size
 from fakepve.qemu import DRIVE_KEY, NEW_DISK, is_cdrom, join_drive, split_drive, volume_ref
 from fakepve.routing import die
 from fakepve.schema import load
-from fakepve.storage import _is_file, spec_of
+from fakepve.storage import _is_file
 
 MIB = 1024 ** 2
 # What the EFI variables and the TPM state take, and the steps in which storages allocate.
 FIXED_SIZE = {"efidisk0": 528 * 1024, "tpmstate0": 4 * MIB}
 STEP = {"lvm": 4 * MIB, "lvmthin": 4 * MIB, "rbd": MIB, "zfspool": MIB}
-OWNER = re.compile(r"(?:vm|base|subvol|basevol)-(\d+)-[^/]*$")
 
 
 def normal_drive(key, value):
@@ -28,29 +27,7 @@ def normal_drive(key, value):
 
 
 class QemuDrives:
-    """Mixin: volumes of VMs."""
-
-    def _volumes_of(self, sid):
-        """The volumes a storage holds; seeds register the disks of their guests there."""
-        return self.storages[sid].setdefault("volumes", {})
-
-    def owner_of(self, volume):
-        """The VMID in a volume's name, or None."""
-        found = OWNER.search(volume)
-        return int(found[1]) if found else None
-
-    def known_format(self, sid, fmt):
-        """A format if the storage has it, otherwise None: the server takes the storage's default then."""
-        spec = spec_of(self.storages[sid]) or {}
-        return fmt if fmt in (spec.get("formats") or ["raw"]) else None
-
-    def size_of(self, volid):
-        """Bytes of a volume as a disk; of an image file its virtual size. None when it is not there."""
-        sid, name = volume_ref(volid)
-        stored = self._volumes(sid).get(name) if sid in self.storages else None
-        return None if stored is None else int(stored.get("virtual_size") or stored.get("size") or 0)
-
-    # ------------------------------------------------------------------------------ new ones
+    """Mixin: new drives of VMs."""
 
     def made_drive(self, vm, key, value, default, made, config=None):
         """A drive's value as it is stored, once its volume is there; volumes just made are appended to `made`."""
@@ -127,67 +104,3 @@ class QemuDrives:
                                        "vmid": vm.vmid, "ctime": 0}
         made.append(f"{sid}:{name}")
         return join_drive(f"{sid}:{name}", {**props, "media": "cdrom", "size": "4M"})
-
-    def _qm_free_name(self, sid, vmid, fmt):
-        names = (name.rpartition("/")[2] for name in self._volumes(sid))
-        used = {int(found[1]) for name in names
-                if (found := re.match(rf"(?:vm|base|subvol|basevol)-{vmid}-disk-(\d+)", name))}
-        n = next(n for n in range(len(used) + 1) if n not in used)
-        return f"vm-{vmid}-disk-{n}" + (f".{fmt}" if _is_file(self.storages[sid]) else "")
-
-    def _parse_volname(self, store, volname):
-        if "/" in volname and re.match(r"(?:\d+/)?base-\d+-", volname):
-            # A linked volume is named after its base image: base-9000-disk-0/vm-300-disk-0, or on files
-            # 9000/base-9000-disk-0.qcow2/300/vm-300-disk-0.qcow2.
-            parts = volname.split("/")
-            volname = "/".join(parts[-2:] if _is_file(store) else parts[-1:])
-        return super()._parse_volname(store, volname)
-
-    # ------------------------------------------------------------------------------ old ones
-
-    def keep_unused(self, vm, volume):
-        """Note a volume of the VM as unusedN, once."""
-        if self.owner_of(volume) != vm.vmid or volume in self._unused(vm.config).values():
-            return None
-        free = next((n for n in range(256) if f"unused{n}" not in vm.config), None)
-        if free is None:
-            raise die("Too many unused volumes - please delete them first.")
-        vm.config[f"unused{free}"] = volume
-        return f"unused{free}"
-
-    @staticmethod
-    def _unused(config):
-        return {key: value for key, value in config.items() if re.fullmatch(r"unused\d+", key)}
-
-    def let_go(self, vm, drive):
-        """A disk taken out of the configuration stays as unusedN; a cloud-init drive is freed."""
-        volume, props = split_drive(drive)
-        if volume_ref(volume)[0] not in self.storages:
-            return
-        if "cloudinit" in volume:
-            self._qm_free(volume)
-        elif not is_cdrom(volume, props):
-            self.keep_unused(vm, volume)
-
-    def in_use(self, vm, volume, but=None):
-        """Whether another drive of the VM, or a snapshot, holds the volume."""
-        places = [{k: x for k, x in vm.config.items() if k != but}, *vm.snapshots.values()]
-        return any(split_drive(x)[0] == volume for place in places for k, x in place.items() if DRIVE_KEY.match(k))
-
-    def deallocate(self, vm, key, volume, user):
-        """Free a volume for good; one of another VM is only forgotten."""
-        if self.owner_of(volume) != vm.vmid or volume_ref(volume)[0] not in self.storages:
-            return
-        self.require(user, "/storage/" + volume_ref(volume)[0], "Datastore.AllocateSpace")
-        if self.in_use(vm, volume, key):
-            raise die(f"unable to delete '{volume}' - volume is still in use (snapshot?)")
-        self._qm_free(volume)
-
-    def tidy(self, vm):
-        """What every write of a configuration does: an unusedN whose volume is used again goes."""
-        used = {split_drive(x)[0] for place in (vm.config, vm.pending) for k, x in place.items()
-                if x is not None and DRIVE_KEY.match(k)}
-        for key, value in self._unused(vm.config).items():
-            if value in used:
-                del vm.config[key]
-        vm.name = vm.config.get("name") or f"VM {vm.vmid}"

@@ -171,6 +171,8 @@ class QemuMove:
         sid, name = volume_ref(volume)
         volumes = self._volumes_of(sid)
         new = self._qm_free_name(sid, vmid, name.rpartition(".")[2])
+        if "subvol-" in name:
+            new = new.replace("vm-", "subvol-")
         if _is_file(self.storages[sid]):
             new = f"{vmid}/{new}"
         volumes[new] = {**volumes.pop(name, {"content": "images", "format": "raw", "ctime": 0}), "vmid": vmid}

@@ -28,14 +28,24 @@ class QemuPower:
         return [{"sid": f"{'vm' if guest in self.vms else 'ct'}:{guest.vmid}", "state": guest.ha_state,
                  "type": "vm" if guest in self.vms else "ct"} for guest in (*self.vms, *self.cts) if guest.ha_managed]
 
-    def _now_running(self, vm):
-        self.apply_stopped(vm)
-        vm.status = vm.qmpstatus = "running"
-        vm.started_at = time.time()
+    def _now_running(self, guest):
+        """A VM or container runs, with all that was pending."""
+        if guest in self.vms:
+            self.apply_stopped(guest)
+            guest.qmpstatus = "running"
+        else:
+            self._apply(guest)
+            guest.pid = next(self._ct_pids)
+        guest.status = "running"
+        guest.started_at = time.time()
 
-    def _now_stopped(self, vm):
-        vm.status = vm.qmpstatus = "stopped"
-        vm.started_at = None
+    def _now_stopped(self, guest):
+        guest.status = "stopped"
+        guest.started_at = None
+        if guest in self.vms:
+            guest.qmpstatus = "stopped"
+        else:
+            guest.pid = None
 
     async def _vm_task(self, ttype, v, user, body, lock=True, **more):
         """A worker on a VM that need not exist: body(vm) runs under the VM's config lock."""

@@ -16,6 +16,9 @@ from .freshness import Freshness
 from .groups import Groups
 from .guests import Lookup
 from .login import Login
+from .lxc_config import LxcConfig
+from .lxc_create import LxcCreate
+from .lxc_volumes import LxcVolumes
 from .nodes import Nodes
 from .permissions import Permissions
 from .pools import Pools
@@ -27,16 +30,17 @@ from .qemu_drives import QemuDrives
 from .qemu_move import QemuMove
 from .qemu_power import QemuPower
 from .qemu_rights import QemuRights
-from .qemu_snapshot import QemuSnapshot
 from .realm_sync import RealmSync
 from .realms import Realms
 from .rules import Rules
+from .snapshots import Snapshots
 from .state import State
 from .storages import Storages
 from .task_list import TaskList
 from .tasks import Tasks
 from .transfers import Transfers
 from .users import Users
+from .volumes import Volumes
 from .vzdump import Vzdump
 from .wire import Wire
 
@@ -53,8 +57,8 @@ UNKNOWN = "property is not defined in schema and the schema does not allow addit
 
 class Cluster(Wire, Access, Users, Groups, Realms, RealmSync, Login, Rules, Permissions, Pools, Nodes, Storages,
               Transfers, Vzdump, BackupJobs,
-              QemuCreate, QemuClone, QemuConfig, QemuApply, QemuDrives, QemuRights, QemuSnapshot, QemuMove, QemuPower,
-              CloudInit, Agent, Freshness, Lookup, TaskList, Tasks, State, FakePve):
+              QemuCreate, QemuClone, QemuConfig, QemuApply, QemuDrives, QemuRights, QemuMove, QemuPower,
+              LxcCreate, LxcConfig, LxcVolumes, Snapshots, Volumes, CloudInit, Agent, Freshness, Lookup, TaskList, Tasks, State, FakePve):
     """One fake cluster; `seed` is the state it starts from and returns to."""
 
     def __init__(self, seed, host="127.0.0.1", port=0, time_scale=0.0, major=None, version=None):

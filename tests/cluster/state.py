@@ -163,12 +163,15 @@ class State:
 
     def _register_disks(self, guest):
         """A seeded guest's disks are volumes of their storages, so that new names do not meet them."""
-        for _, volume, props in drives_of(guest.config):
+        of_vm = guest in self.vms
+        disks = drives_of(guest.config) if of_vm else self.disks_of(guest, guest.config)
+        unused = [(key, value, {}) for key, value in guest.config.items() if key.startswith("unused")]
+        for _, volume, props in disks + unused:
             sid, name = volume_ref(volume)
             if sid in self.storages and name:
                 size = parse_size(props.get("size") or 0) or 0
                 self._volumes_of(sid).setdefault(name, {
-                    "content": "images", "vmid": guest.vmid, "ctime": 0, "size": size,
+                    "content": "images" if of_vm else "rootdir", "vmid": guest.vmid, "ctime": 0, "size": size,
                     "format": name.rpartition(".")[2] if "." in name else "raw"})
 
     # ----------------------------------------------------------------------------------- out

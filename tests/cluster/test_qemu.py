@@ -107,8 +107,10 @@ def test_a_lasting_clone_lock_fails_start_and_stop_in_the_task(ask, fake):
         assert ask.exit_status(ask("POST", VM.format(100) + "/status/" + action)) == "VM is locked (clone)"
 
 
-def test_clones_of_a_template_go_together_and_those_of_a_running_vm_do_not(ask_slow):
+def test_clones_of_a_template_go_together_and_those_of_a_running_vm_do_not(ask_slow, slow):
     ask = ask_slow
+    # Longer than the second clone waits for the lock, however late it is asked for.
+    slow.patch(guests=[{"vmid": 100, "clone_secs": 20}])
     clones = [ask("POST", CLONE, newid=300 + n) for n in range(4)]
     assert [ask.exit_status(c) for c in clones] == ["OK"] * 4
     clones = [ask("POST", VM.format(100) + "/clone", newid=310 + n) for n in range(2)]
