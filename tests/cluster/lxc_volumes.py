@@ -10,6 +10,8 @@ from fakepve.qemu import volume_ref
 from fakepve.routing import check_digest, die, split_list
 from fakepve.storage import _is_file
 
+from .qemu_drives import boolean
+
 CHANGED = "detected modified configuration - file changed by other user? Try again."
 NO_VOLUME = "format error\nvolume: property is missing and it is not optional\n"
 UNUSED = re.compile(r"unused\d+")
@@ -57,8 +59,7 @@ class LxcVolumes:
             mount["size"] = format_size(parse_size(mount["size"]))
         for name in ("acl", "backup", "quota", "replicate", "ro", "shared"):
             if name in mount:
-                mount[name] = {"on": "1", "yes": "1", "true": "1", "off": "0", "no": "0", "false": "0"}.get(
-                    mount[name], mount[name])
+                mount[name] = boolean(mount[name])
         return print_mount(mount, key == "rootfs")
 
     def copied_volume(self, volume, mount, vmid, sid):

@@ -9,8 +9,8 @@ from fakepve import PveError, TaskError
 from fakepve.qemu import DRIVE_KEY, is_cdrom, split_drive
 from fakepve.routing import die, param_error, split_list
 
-from .qemu_drives import normal_drive
-from .qemu_rights import option_exists
+from .qemu_drives import boolean, normal_drive
+from .qemu_rights import NET, option_exists
 from .sha256crypt import hashed
 
 SSH_KEY = re.compile(r"(ssh-(rsa|ed25519|dss)|ecdsa-sha2-\S+|sk-\S+) AAAA[A-Za-z0-9+/]+=*( .*)?")
@@ -33,6 +33,8 @@ def stored_values(values):
     for key in out:
         if DRIVE_KEY.match(key):
             out[key] = normal_drive(key, out[key])
+        elif NET.fullmatch(key):
+            out[key] = re.sub("(?<=firewall=|ink_down=)[^,]+", lambda found: boolean(found[0]), out[key])
     if "tags" in out:
         out["tags"] = ";".join(sorted({t.lower() for t in re.split(r"[;, ]+", str(out["tags"])) if t}))
     if "description" in out:

@@ -15,15 +15,18 @@ FIXED_SIZE = {"efidisk0": 528 * 1024, "tpmstate0": 4 * MIB}
 STEP = {"lvm": 4 * MIB, "lvmthin": 4 * MIB, "rbd": MIB, "zfspool": MIB}
 
 
+def boolean(text):
+    """A boolean option's text as the server prints it."""
+    return {"on": "1", "yes": "1", "true": "1", "off": "0", "no": "0", "false": "0"}.get(text.lower(), text)
+
+
 def normal_drive(key, value):
     """A drive's text with booleans as the server prints them."""
     declared = load().paths["/nodes/{node}/qemu/{vmid}/config"]["PUT"]["parameters"]["properties"]
     formats = (declared.get(key) or declared[re.sub(r"\d+$", "[n]", key)])["format"]
     volume, props = split_drive(value)
-    for name, text in props.items():
-        if formats.get(name, {}).get("type") == "boolean":
-            props[name] = {"on": "1", "yes": "1", "true": "1", "off": "0", "no": "0", "false": "0"}.get(text, text)
-    return join_drive(volume, props)
+    booleans = {name for name in props if formats.get(name, {}).get("type") == "boolean"}
+    return join_drive(volume, {name: boolean(text) if name in booleans else text for name, text in props.items()})
 
 
 class QemuDrives:

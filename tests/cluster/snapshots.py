@@ -53,6 +53,26 @@ class Snapshots:
         if vm.lock == "suspended":
             self._qm_lock(vm, None)
 
+    # ---------------------------------------------------------------------------------- feature
+
+    def _own_routes_features(self):
+        async def of_vm(v, user):
+            vm = self.find(v["node"], v["vmid"])
+            shared = all(self.is_shared(volume_ref(volume)[0]) for _, volume, _ in drives_of(vm.config)
+                         if volume_ref(volume)[0] in self.storages)
+            return {"hasFeature": self._has_feature(vm, v), "nodes": sorted(self.nodes) if shared else [vm.node]}
+
+        async def of_ct(v, user):
+            return {"hasFeature": self._has_feature(self._find_ct(v["node"], v["vmid"]), v)}
+        return [("GET", "/nodes/{node}/qemu/{vmid}/feature", of_vm), ("GET", "/nodes/{node}/lxc/{vmid}/feature", of_ct)]
+
+    def _has_feature(self, guest, v):
+        config = self.snapshot_of(guest, v["snapname"]) if v.get("snapname") else guest.config
+        if v["feature"] == "snapshot":
+            return int(self._can_be_snapshotted(guest))
+        based = all("base-" in volume or "basevol-" in volume for _, volume, _ in self.disks_of(guest, config))
+        return int(v["feature"] == "copy" or based)
+
     # ------------------------------------------------------------------------------------- take
 
     async def _qm_snapshot(self, v, user):

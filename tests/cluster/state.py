@@ -199,4 +199,4 @@ class State:
                 "status": guest.status, "qmpstatus": getattr(guest, "qmpstatus", guest.status),
                 "template": bool(guest.template), "lock": guest.lock, "ha": guest.ha_state, "pool": guest.pool,
                 "config": guest.config, "pending": guest.pending, "snapshots": guest.snapshots,
-                **({"keys": guest.keys} if getattr(guest, "keys", None) else {})}
+                **({"keys": " ".join(guest.keys)} if getattr(guest, "keys", None) else {})}

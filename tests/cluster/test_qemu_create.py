@@ -21,7 +21,7 @@ def volumes(fake, storage):
 
 
 def test_a_new_vm_has_what_the_server_adds(ask):
-    now = made(ask, name="new", net0="virtio,bridge=vmbr0,firewall=1", scsi0="local-lvm:4,ssd=on", tags="b,A,b")
+    now = made(ask, name="new", net0="virtio,bridge=vmbr0,firewall=on", scsi0="local-lvm:4,ssd=on", tags="b,A,b")
     assert now["scsi0"] == "local-lvm:vm-300-disk-0,size=4G,ssd=1"
     assert now["net0"].startswith("virtio=BC:24:11:") and now["net0"].endswith(",bridge=vmbr0,firewall=1")
     assert (now["boot"], now["tags"]) == ("order=scsi0;net0", "a;b")
@@ -33,7 +33,7 @@ def test_drives_of_all_kinds_are_allocated(ask, fake):
     fake.patch(storages={"local": {"content": "images,iso,vztmpl,backup,snippets,import"}})
     now = made(
         ask, bios="ovmf", scsi0="nfs:2,format=qcow2", sata0="local:1", ide2="local-lvm:cloudinit",
-        efidisk0="local-lvm:1,efitype=4m,pre-enrolled-keys=1", tpmstate0="local-lvm:1,version=v2.0",
+        efidisk0="local-lvm:1,efitype=4m,pre-enrolled-keys=True", tpmstate0="local-lvm:1,version=v2.0",
         ide0="local:iso/debian-13.1.0-amd64-netinst.iso,media=cdrom")
     assert now["scsi0"] == "nfs:300/vm-300-disk-0.qcow2,size=2G"
     assert now["sata0"] == "local:300/vm-300-disk-0.raw,size=1G"

@@ -127,7 +127,10 @@ def test_snapshots_are_a_tree_and_the_way_back(ask):
 
 
 def test_a_storage_may_refuse_snapshots(ask, fake):
+    asked = VM.format(100) + "/feature"
+    assert ask("GET", asked, feature="snapshot").data["hasFeature"] == 1
     fake.patch(no_snapshots=["ceph"])
+    assert ask("GET", asked, feature="snapshot").data["hasFeature"] == 0
     assert ask.exit_status(ask("POST", VM.format(100) + "/snapshot", snapname="snap")) == (
         "snapshot feature is not available")
 
@@ -147,6 +150,6 @@ def test_a_guest_suspended_to_disk_is_locked_and_resumes(ask, fake):
 def test_keys_are_pressed_in_a_running_guest(ask, fake):
     for key in ("shift-a", "ret"):
         assert ask("PUT", VM.format(100) + "/sendkey", key=key).status == 200
-    assert fake.guest(100)["keys"] == ["shift-a", "ret"]
+    assert fake.guest(100)["keys"] == "shift-a ret"
     assert ask("PUT", VM.format(100) + "/sendkey", key="A").reason == "invalid parameter: A"
     assert ask("PUT", "/nodes/pve2/qemu/102/sendkey", key="a").reason == "VM 102 not running"
