@@ -15,7 +15,7 @@ pub(crate) mod wait;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub use event::{Event, What};
@@ -38,7 +38,7 @@ const AT_ONCE: usize = 256;
 pub struct Control<'a> {
     /// Set when the run shall end: no further track begins, and what is running
     /// is named and left running.
-    pub interrupted: &'a AtomicBool,
+    pub interrupted: &'a Arc<AtomicBool>,
     /// Told of each step.
     pub watch: &'a (dyn Fn(&Event) + Sync),
 }

@@ -7,6 +7,8 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secret::Secret;
@@ -213,7 +215,35 @@ pub struct Upload {
     pub name: String,
     /// Where it is.
     pub source: PathBuf,
+    /// Ends the sending before its time.
+    pub stop: Stop,
 }
+
+/// A flag that is raised where a file shall not be sent to its end. It is no
+/// part of what a call says: any two are equal.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Whether the sending shall end.
+    pub fn is_raised(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl From<&Arc<AtomicBool>> for Stop {
+    fn from(flag: &Arc<AtomicBool>) -> Self {
+        Self(Arc::clone(flag))
+    }
+}
+
+impl PartialEq for Stop {
+    fn eq(&self, _other: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Stop {}
 
 /// A request: verb, path and parameters.
 ///

@@ -1,6 +1,8 @@
 //! `/nodes/{node}`: what one node tells.
 
+pub mod aplinfo;
 pub mod guest;
+pub mod query_url_metadata;
 pub mod reach;
 pub mod storage;
 pub mod tasks;

@@ -100,7 +100,7 @@ pub struct Track {
     /// How long the whole track may take; [`LIMIT`] where nothing is stated.
     pub limit: Option<Duration>,
     /// Whether an interruption finds no place in it once it has begun: for steps that would leave
-    /// less than there was before.
+    /// less than there was before. The task of its last request may be left to the server.
     pub whole: bool,
 }
 
@@ -143,7 +143,7 @@ pub struct Step {
     pub claims: Vec<Claim>,
     /// When it counts as done.
     pub settles: Settles,
-    /// How long it may take, within the track's limit.
+    /// How long it may take, within the track's limit. The time in which a file is sent does not count.
     pub limit: Option<Duration>,
     /// What follows an ending that is not success.
     pub on: Vec<(Ending, Follow)>,

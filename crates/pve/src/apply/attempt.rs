@@ -11,7 +11,7 @@ use super::wait::{self, Looked, Patience};
 use super::{StepEnd, What, vmids};
 use crate::call::Call;
 use crate::error::{Error, Request};
-use crate::plan::{Bind, Keep, Lost, Put, Settles, Step, VMID};
+use crate::plan::{Bind, Keep, LIMIT, Lost, Put, Settles, Step, VMID};
 use crate::task;
 use crate::texts::Matched;
 use crate::upid::Upid;
@@ -28,10 +28,24 @@ impl State<'_> {
         let Some(call) = &step.call else {
             return self.settle(step, patience);
         };
-        let call = call.bind(&self.bindings);
+        let mut call = call.bind(&self.bindings);
+        if let Some(upload) = call.upload.as_mut().filter(|_| !self.track.whole) {
+            upload.stop = self.run.control.interrupted.into();
+        }
         let place = step.keeps.as_ref().and_then(|keep| keep.place.as_ref());
         let put = place.map(|open| open()).transpose().map_err(Error::Never)?;
-        let answer = match self.run.client.transport().send(&call, patience.left()) {
+        let within = match &call.upload {
+            // How long a file takes is a matter of its size, and none of the step's own limit.
+            Some(_) => Some(self.track.limit.unwrap_or(LIMIT)),
+            None => patience.left(),
+        };
+        let began = Instant::now();
+        let sent = self.run.client.transport().send(&call, within);
+        let patience = &match &call.upload {
+            Some(_) => patience.extended(began.elapsed()),
+            None => patience.within(None),
+        };
+        let answer = match sent {
             Err(error) if self.is_perhaps_done(&error, patience) => {
                 let found = self.look_up(&step.lost, patience);
                 if !found.map_err(|over| over.after(&error))? {
@@ -64,6 +78,17 @@ impl State<'_> {
         match (&step.settles, upid(&answer)) {
             (Settles::TaskEnds | Settles::Holds(_), Some(upid)) => {
                 self.tell(What::TaskBegan { upid: upid.clone() });
+                // What a whole track must not leave undone is begun with its last request.
+                let is_last = self
+                    .track
+                    .steps
+                    .last()
+                    .is_some_and(|last| std::ptr::eq(last, step));
+                let patience = &if is_last {
+                    patience.ended_by(self.run.control.interrupted)
+                } else {
+                    patience.within(None)
+                };
                 let waited = task::wait(self.run.client, &upid, patience, &|error| {
                     self.tell(What::Silent {
                         why: error.to_string(),

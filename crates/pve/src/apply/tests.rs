@@ -38,7 +38,7 @@ fn ok() -> Value {
 
 fn carry_out(canned: Canned, plan: &Plan) -> (Applied, Vec<String>) {
     let asked = canned.asked();
-    let never = AtomicBool::new(false);
+    let never = Arc::new(AtomicBool::new(false));
     let applied = apply(
         &Client::new(canned),
         plan,

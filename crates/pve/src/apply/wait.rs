@@ -50,6 +50,21 @@ impl<'a> Patience<'a> {
         self.until = self.until.and_then(|until| until.checked_add(by));
     }
 
+    /// As [`Patience::extend`].
+    pub(crate) fn extended(&self, by: Duration) -> Patience<'a> {
+        let mut longer = Self { ..*self };
+        longer.extend(by);
+        longer
+    }
+
+    /// The same, ended by this flag.
+    pub(crate) fn ended_by(&self, interrupted: &'a AtomicBool) -> Patience<'a> {
+        Self {
+            interrupted,
+            ..*self
+        }
+    }
+
     /// The time that is left; none where there is no end.
     pub(crate) fn left(&self) -> Option<Duration> {
         self.until

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::answer::Answer;
 use super::auth::{self, Auth, RENEW_AFTER};
-use super::body;
+use super::body::{self, Severed};
 use super::dial::dial;
 use super::proxy::{self, Environment};
 use super::tls::Verifier;
@@ -180,11 +180,19 @@ impl Https {
             .headers(headers)
             .header(ACCEPT, "application/json")
             .timeout(limit);
+        let mut cut = body::Cut::default();
         if has_body {
-            request = body::attach(request, call).map_err(not_sent)?;
+            (request, cut) = body::attach(request, call).map_err(not_sent)?;
         }
         let answer = request.send().map(Answer::from);
         lock(&endpoint.idle).push(client);
+        if let (Err(_), Some(why)) = (&answer, cut.get()) {
+            // What came of the file is less than was announced: the server makes nothing of it.
+            return Err(match why {
+                Severed::Stopped => Error::Interrupted { upid: None },
+                Severed::File(why) => not_sent(Unreached::Options(why.clone())),
+            });
+        }
         match answer {
             Ok(answer) => Ok(answer),
             // A time that ran out before any handshake was made has sent
@@ -358,7 +366,7 @@ fn url(host: &Host, call: &Call) -> Result<Url, Unreached> {
 #[cfg(test)]
 mod tests {
     use super::limit;
-    use crate::call::{Call, Upload};
+    use crate::call::{Call, Stop, Upload};
     use crate::path;
     use std::time::Duration;
 
@@ -371,6 +379,7 @@ mod tests {
             field: "filename",
             name: "debian.iso".to_owned(),
             source: "debian.iso".into(),
+            stop: Stop::default(),
         });
         for (call, read_timeout, left, expected) in [
             (&read, 5, None, 5),

@@ -1,6 +1,9 @@
 //! Files that are streamed to the server.
 
-use pve::call::Upload;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use pve::call::{Stop, Upload};
 use pve::transport::Transport;
 use pve::{Call, Error, Unreached, path};
 use secret::Secret;
@@ -18,6 +21,7 @@ fn upload(source: &std::path::Path) -> Call {
             field: "filename",
             name: "web\"1.yml".to_owned(),
             source: source.to_owned(),
+            stop: Stop::default(),
         })
 }
 
@@ -64,7 +68,7 @@ fn a_file_that_is_missing_sends_nothing() {
     };
     assert_eq!(
         why,
-        "the file no-such-file.iso cannot be read: No such file or directory (os error 2)"
+        "the file no-such-file.iso cannot be read: No such file or directory"
     );
     assert!(server.requests().is_empty());
 }
@@ -75,4 +79,19 @@ fn a_call_shows_which_file_it_sends_and_no_secret() {
         upload(std::path::Path::new("web.yml")).to_string(),
         "POST /nodes/pve1/storage/local/upload content=snippets checksum=******** filename=@web.yml"
     );
+}
+
+#[test]
+fn an_interrupted_upload_is_no_upload() {
+    let source = std::env::temp_dir().join(format!("ferrox-stopped-{}", std::process::id()));
+    std::fs::write(&source, "#cloud-config\n").unwrap();
+    let (server, authority) = Server::start(|_| Reply::data(&json!(TASK)));
+    let mut call = upload(&source);
+    if let Some(upload) = &mut call.upload {
+        upload.stop = (&Arc::new(AtomicBool::new(true))).into();
+    }
+    let error = server.https(&authority).send(&call, None).unwrap_err();
+    std::fs::remove_file(&source).unwrap();
+    assert!(matches!(error, Error::Interrupted { .. }), "{error:?}");
+    assert!(server.requests().is_empty());
 }

@@ -1,5 +1,6 @@
 //! Tables over `plan`: what is sent for which guests, and what follows.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
@@ -213,7 +214,7 @@ fn a_shutdown_that_the_server_never_ends_is_followed_too() {
         };
         plan.tracks[0].steps[0].limit = Some(Duration::from_millis(100));
         let control = Control {
-            interrupted: &AtomicBool::new(false),
+            interrupted: &Arc::new(AtomicBool::new(false)),
             watch: &|_| {},
         };
         let applied = apply(cluster.client(), &plan, &control);

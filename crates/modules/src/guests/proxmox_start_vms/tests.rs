@@ -1,6 +1,7 @@
 //! Tables over `plan`: what is sent for which guests, and when.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use pve::apply::{Control, apply};
@@ -182,7 +183,7 @@ fn an_ha_managed_guest_that_starts_elsewhere_is_found_there() {
         panic!("no plan")
     };
     let control = Control {
-        interrupted: &AtomicBool::new(false),
+        interrupted: &Arc::new(AtomicBool::new(false)),
         watch: &|_| {},
     };
     let applied = apply(cluster.client(), &plan, &control);

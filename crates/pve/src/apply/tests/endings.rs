@@ -311,7 +311,7 @@ fn progress_counts_what_was_not_needed_too() {
     let refusal = refused(&Call::post(path!("nodes")), 500, "VM 100 already running");
     let canned = Canned::new().once("POST /nodes/pve1/qemu/100/status/start", Err(refusal));
     let told = Mutex::new(Vec::new());
-    let never = AtomicBool::new(false);
+    let never = Arc::new(AtomicBool::new(false));
     let applied = apply(
         &Client::new(canned),
         &Plan {
@@ -356,7 +356,7 @@ fn a_server_that_falls_silent_is_told_once_and_the_deadline_says_why() {
         &Client::new(canned),
         &one(track),
         &Control {
-            interrupted: &AtomicBool::new(false),
+            interrupted: &Arc::new(AtomicBool::new(false)),
             watch: &|event| told.lock().unwrap().push(event.to_string()),
         },
     );
@@ -399,4 +399,37 @@ fn an_interruption_finds_no_place_in_a_track_that_is_whole() {
         );
         assert_eq!(asked.lock().unwrap().len(), if whole { 2 } else { 1 });
     }
+}
+
+#[test]
+fn a_whole_track_may_be_left_while_the_server_works_on_its_last_request() {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let signal = Arc::clone(&interrupted);
+    let canned = Canned::new().answering(move |call| {
+        signal.store(true, Ordering::SeqCst);
+        match call.verb {
+            Verb::Get => Some(Ok(json!({"status": "running"}))),
+            Verb::Post => Some(Ok(json!(TASK))),
+            _ => Some(Ok(Value::Null)),
+        }
+    });
+    let local = path!("nodes", "pve1", "storage", "local");
+    let download = Call::post(local.join("download-url"));
+    let steps = vec![
+        Step::call("remove", "removed", Call::delete(local.join("content"))),
+        Step::task("download", "downloaded", download),
+    ];
+    let mut track = Track::new("volume", "local:iso/a.iso", steps);
+    track.whole = true;
+    let applied = apply(
+        &Client::new(canned),
+        &one(track),
+        &Control {
+            interrupted: &interrupted,
+            watch: &|_| {},
+        },
+    );
+    let trouble = applied.tracks[0].trouble.as_ref().unwrap();
+    assert!(matches!(trouble.error, Error::Interrupted { .. }));
+    assert_eq!(applied.running().next().unwrap().as_str(), TASK);
 }
