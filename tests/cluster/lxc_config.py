@@ -48,6 +48,8 @@ class LxcConfig:
             except PveError as e:
                 how = "unable to hotplug {}: {}" if running else "unable to apply pending change {} : {}"
                 errors[key] = how.format(key, e.message)
+        if not ct.config.get("description", "x"):
+            del ct.config["description"]
         if errors:
             raise param_error(**errors)
 

@@ -15,7 +15,6 @@ from .sha256crypt import hashed
 
 SSH_KEY = re.compile(r"(ssh-(rsa|ed25519|dss)|ecdsa-sha2-\S+|sk-\S+) AAAA[A-Za-z0-9+/]+=*( .*)?")
 CRYPTED = re.compile(r"\$(?:[156]|2[ay])(\$.+){2}")
-QEMU_VERSIONS = {8: "9.2.0", 9: "10.1.2"}
 # Parameters of a write that are no keys of the configuration.
 BESIDE = ("node", "vmid", "digest", "delete", "revert", "skiplock", "force", "background_delay",
           "import-working-storage")
@@ -43,24 +42,6 @@ def stored_values(values):
     if str(out.get("vmgenid")) == "1":
         out["vmgenid"] = str(uuid.uuid4())
     return out
-
-
-def windows(config):
-    return bool(re.fullmatch(r"wxp|w2k|w2k3|w2k8|wvista|win\d+", str(config.get("ostype"))))
-
-
-def pinned_machine(config, version):
-    """The machine of a guest, for Windows with the version of today, as it is confused by another one."""
-    first, _, rest = str(config.get("machine") or "").removeprefix("type=").partition(",")
-    names = {"": "pc-i440fx-", "pc": "pc-i440fx-", "q35": "pc-q35-", "virt": "virt-"}
-    if not windows(config) or first not in names:
-        return config.get("machine")
-    return names[first] + version.rpartition(".")[0] + ("," + rest if rest else "")
-
-
-def boot_order_of(devices):
-    """The value of `boot` for devices in order; without any the file has an empty line, which is read as a blank."""
-    return "order=" + ";".join(devices) if devices else " "
 
 
 def boot_devices(config):
@@ -206,7 +187,7 @@ class QemuConfig:
             vm.pending.pop(key, None)
             devices = boot_devices({**vm.config, **vm.pending})
             if key in devices:
-                vm.pending["boot"] = boot_order_of([d for d in devices if d != key])
+                vm.pending["boot"] = "order=" + ";".join(d for d in devices if d != key)
                 modified.add("boot")
             if key.startswith("unused"):
                 self._protected(vm, f"can't remove unused disk '{split_drive(value)[0]}'")
@@ -240,13 +221,8 @@ class QemuConfig:
                 modified |= self._note_drive(vm, key, value)
                 continue
             if key == "cipassword":
-                vm.config[key] = value if CRYPTED.match(value) or windows(vm.config) else hashed(value)
+                vm.config[key] = value if CRYPTED.match(value) else hashed(value)
                 continue
-            if key == "ostype" and "machine" not in {**updates, **vm.pending}:
-                machine = pinned_machine({**vm.config, key: value}, QEMU_VERSIONS[self.major])
-                if machine:
-                    vm.pending["machine"] = machine
-                    modified.add("machine")
             if key == "boot":
                 self._check_boot({**vm.config, **{k: x for k, x in vm.pending.items() if x}, **updates})
             vm.pending[key] = value
@@ -266,7 +242,7 @@ class QemuConfig:
         vm.force_delete.discard(key)
         devices, modified = boot_devices({**vm.config, **vm.pending}), {key}
         if devices and key not in devices and is_cdrom(*split_drive(value)):
-            vm.pending["boot"] = boot_order_of([*devices, key])
+            vm.pending["boot"] = "order=" + ";".join([*devices, key])
             modified.add("boot")
         return modified
 

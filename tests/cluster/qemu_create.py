@@ -10,7 +10,9 @@ from fakepve.qemu import CREATE_ONLY, DRIVE_KEY, boot_order, drives_of, is_cdrom
 from fakepve.routing import die, param_error
 
 from .guests import Vm
-from .qemu_config import QEMU_VERSIONS, pinned_machine, stored_values
+from .qemu_config import stored_values
+
+VERSIONS = {8: "9.2.0", 9: "10.1.2"}
 
 
 class QemuCreate:
@@ -99,13 +101,11 @@ class QemuCreate:
             del config[key]
             config[key] = self.made_drive(vm, key, values[key], default, made, config)
         if not config.get("boot"):
-            config["boot"] = boot_order(config) or " "
+            order = boot_order(config)
+            config.update({"boot": order} if order else {"boot": " "})
         else:
             self._check_boot(config)
-        config["meta"] = f"creation-qemu={QEMU_VERSIONS[self.major]},ctime={int(time.time())}"
-        machine = pinned_machine(config, QEMU_VERSIONS[self.major])
-        if machine:
-            config["machine"] = machine
+        config["meta"] = f"creation-qemu={VERSIONS[self.major]},ctime={int(time.time())}"
         config.setdefault("smbios1", f"uuid={uuid.uuid4()}")
         config.setdefault("vmgenid", str(uuid.uuid4()))
         vm.config = {**config, "lock": "create"}

@@ -7,7 +7,7 @@ from fakepve.qemu import DRIVE_KEY, drives_of, is_cdrom, join_drive, natural, sp
 from fakepve.routing import check_digest, die, param_error
 from fakepve.storage import _is_file
 
-from .qemu_config import boot_devices, boot_order_of
+from .qemu_config import boot_devices
 
 
 class QemuMove:
@@ -136,7 +136,7 @@ class QemuMove:
             del vm.config[key]
             devices = boot_devices(vm.config)
             if key in devices:
-                vm.config["boot"] = boot_order_of([d for d in devices if d != key])
+                vm.config["boot"] = "order=" + ";".join(d for d in devices if d != key)
             taker.config[new_key] = new if new_key.startswith("unused") else join_drive(new, props)
         return await self.task(vm.node, "qmmove", f"{vm.vmid}-{key}>{target}-{new_key}", user, body, vm=vm)
 

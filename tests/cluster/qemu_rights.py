@@ -61,8 +61,6 @@ class QemuRights:
             self._qm_perm(user, vmid, pool, *self._privileges_of(key, value, old.get(key)))
             if key == "startup":
                 self.require(user, "/", "Sys.Modify")
-            if key == "rng0" and "/dev/hwrng" in str(value if value is not None else old.get(key)):
-                self.require(user, "/mapping/hwrng", "Mapping.Use")
             if re.fullmatch(r"(serial|usb|hostpci|virtiofs)\d+", key):
                 self._check_device(user, key, value if value is not None else old.get(key))
 

@@ -127,7 +127,6 @@ class State:
             guest.config.pop(key, None)
             if value is not None:
                 guest.config[key] = value
-        self._register_disks(guest)
         if "name" in entry:
             guest.config["name" if guest in self.vms else "hostname"] = entry["name"]
         if guest in self.vms:

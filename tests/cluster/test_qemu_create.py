@@ -29,13 +29,6 @@ def test_a_new_vm_has_what_the_server_adds(ask):
     assert ask("GET", "/nodes/pve1/qemu/300/status/current").data["status"] == "stopped"
 
 
-def test_the_machine_of_windows_is_pinned(ask):
-    assert made(ask, ostype="win11", machine="q35")["machine"] == "pc-q35-10.1"
-    assert "machine" not in made(ask, 301, ostype="l26")
-    ask("PUT", f"{QEMU}/301/config", ostype="win10")
-    assert config(ask, 301)["machine"] == "pc-i440fx-10.1"
-
-
 def test_drives_of_all_kinds_are_allocated(ask, fake):
     fake.patch(storages={"local": {"content": "images,iso,vztmpl,backup,snippets,import"}})
     now = made(

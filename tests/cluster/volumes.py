@@ -44,9 +44,9 @@ class Volumes:
         return None if stored is None else int(stored.get("virtual_size") or stored.get("size") or 0)
 
     def _qm_free_name(self, sid, vmid, fmt):
-        mark = f"-{vmid}-disk-"
-        names = (name.rpartition("/")[2] for name in self._volumes_of(sid) if mark in name)
-        used = {int(found[0]) for name in names if (found := re.match(r"\d+", name.partition(mark)[2]))}
+        names = (name.rpartition("/")[2] for name in self._volumes(sid))
+        used = {int(found[1]) for name in names
+                if (found := re.match(rf"(?:vm|base|subvol|basevol)-{vmid}-disk-(\d+)", name))}
         n = next(n for n in range(len(used) + 1) if n not in used)
         return f"vm-{vmid}-disk-{n}" + (f".{fmt}" if _is_file(self.storages[sid]) else "")
 
@@ -105,8 +105,6 @@ class Volumes:
         for key, value in self._unused(guest.config).items():
             if split_drive(value)[0] in used:
                 del guest.config[key]
-        if guest.config.get("description") == "":
-            del guest.config["description"]
         if guest in self.vms:
             guest.name = guest.config.get("name") or f"VM {guest.vmid}"
 

@@ -191,7 +191,12 @@ class Wire:
         if not request.body_exists:
             return values
         if request.method == "POST" and request.content_type == "multipart/form-data" and request.path.endswith("/upload"):
-            upload = await read_upload(request)
+            try:
+                upload = await read_upload(request)
+            except ConnectionError:
+                # Nobody hears the answer.
+                entry["broken_off"] = True
+                raise text_answer(501, "upload failed") from None
             self.received[upload.fields["tmpfilename"]] = upload
             told = {key: value for key, value in upload.fields.items() if key != "tmpfilename"}
             entry["body"], entry["upload"] = told, {"size": upload.size, **upload.digests()}
