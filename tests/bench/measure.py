@@ -59,6 +59,10 @@ class Cluster:
     def stats(self):
         return self.control("GET", "/stats")
 
+    def uploads(self):
+        """The sizes of what was uploaded."""
+        return [request["upload"]["size"] for request in self.control("GET", "/requests") if "upload" in request]
+
     def token(self, **options):
         """The connection options of a token that may do everything."""
         facts = self.facts

@@ -168,6 +168,20 @@ def access(tool):
     yield Row("200 ACL entries again: requests", 3, asked, "{:.0f}")
 
 
+def uploads(tool):
+    """A file that is sent is never held, however large it is."""
+    large = pathlib.Path(tool.directory, "large.iso")
+    with large.open("wb") as file:
+        file.truncate(4 << 30)
+    with cluster("--seed", "demo") as server:
+        options = {**server.token(), "node": "pve1", "content_type": "iso", "src": str(large)}
+        peak = tool.peak("proxmox_template", options)
+        received = server.uploads()
+    large.unlink()
+    assert received == [4 << 30], received
+    yield Row("upload of 4 GiB: peak memory: MB", 16, peak / MB)
+
+
 def size(tool):
     """The executable as it is shipped."""
     # A module adds some 40 kB to what they share.
@@ -175,4 +189,4 @@ def size(tool):
     yield Row(f"executable with {modules} modules: MB", 3.7 + 0.04 * modules, tool.path.stat().st_size / MB)
 
 
-ALL = (size, access, alone, in_a_playbook, clones, again, start)
+ALL = (size, access, uploads, alone, in_a_playbook, clones, again, start)

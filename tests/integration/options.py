@@ -10,6 +10,7 @@ BESIDES = {
     "proxmox_domain": {"ad_domain": "example.org", "ad_primary_server": "ad.example.org"},
     "proxmox_domain_info": {"domain": "office"},
     "proxmox_pool_member": {"members": [{"vm": "100"}]},
+    "proxmox_template": {"node": "pve1", "template": "xx.tar.gz"},
     "pveum_acl": {"roles": ["PVEAuditor"], "users": ["x@pve"]},
     "pveum_token": {"tokenid": "mms"},
 }

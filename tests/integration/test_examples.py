@@ -45,6 +45,16 @@ def examples(module, port=None):
 # What examples take for granted, beside the demo's guests; the form is told in tests/cluster/state.py.
 START = {
     "proxmox_access_acl": {"users": {"ops@pve": {}, "monitoring@pve": {"tokens": {"metrics": {}}}}},
+    "proxmox_template": {
+        "appliances": {"debian-12-standard_12.7-1_amd64.tar.zst": {"size": 125 << 20}},
+        "urls": {
+            "https://cdimage.debian.org/debian-cd/13.1.0/amd64/iso-cd/debian-13.1.0-amd64-netinst.iso": {
+                "sha256": "658b28e209b578fe788ec5867deebae57b6aac5fce3692bbb116bab9c65568b3"},
+            "https://cloud-images.ubuntu.com/noble/current/noble-server-cloudimg-amd64.img": {"size": 600 << 20},
+        },
+        "storages": {"local": {"volumes": {"iso/debian-13.1.0-amd64-netinst.iso": None}},
+                     "nfs": {"content": "images,iso,vztmpl,backup,snippets,import"}},
+    },
     "pveum_acl": {"users": {"ansible@pve": {"tokens": {"mms": {}}}, "monitoring@pve": {}, "ops@pve": {}},
                   "groups": {"auditors": {}}, "roles": {"MMS-Provisioner": "VM.Clone"}},
     "pveum_token": {"users": {"backup@pve": {}}},
@@ -75,6 +85,9 @@ def clusters(modules):
 def run(playbook, port, tmp_path):
     """Runs the examples of some modules, each against its own cluster: run(clusters) -> [(module, task)]."""
     (tmp_path / ".config/pve").mkdir(parents=True)
+    # What an example uploads.
+    (tmp_path / "build").mkdir()
+    (tmp_path / "build/rescue.iso").write_bytes(b"bootable")
 
     def run(started, **options):
         plays = [{

@@ -52,6 +52,12 @@ def connection(cluster, login):
     return {"api_host": address, "ca_path": cluster.ca_path, "api_user": user, **options}
 
 
+def arguments(case, task, cluster):
+    """A task's arguments as either side gets them: what begins with `files/` is a file of that folder here."""
+    own = {key: str(HERE / value) if str(value).startswith("files/") else value for key, value in task.arguments.items()}
+    return {**connection(cluster, case.login), **own}
+
+
 def environment(**more):
     return {name: value for name, value in clean_environment(**more).items() if name not in LED_ASTRAY}
 
@@ -77,8 +83,8 @@ def alone(path, case, cluster):
     seen, outcomes = _look(cluster), {}
     for task in case.tasks:
         keys = {"_ansible_check_mode": task.check, "_ansible_diff": task.diff, "_ansible_verbosity": 0}
-        arguments = {**connection(cluster, case.login), **task.arguments, **keys}
-        done = subprocess.run([path, case.module, "-"], input=json.dumps(arguments), env=environment(),
+        given = {**arguments(case, task, cluster), **keys}
+        done = subprocess.run([path, case.module, "-"], input=json.dumps(given), env=environment(),
                               capture_output=True, text=True, timeout=60)
         before, seen = seen, _look(cluster)
         outcomes[task.name] = did(json.loads(done.stdout), before, seen)
@@ -132,7 +138,7 @@ def _played(collection, collections, cases, cluster, home):
 
 def _play(collection, case, cluster):
     tasks = [{"name": task.name, "check_mode": task.check, "diff": task.diff, "ignore_errors": True,
-              f"{collection}.{case.module}": {**connection(cluster, case.login), **task.arguments}}
+              f"{collection}.{case.module}": arguments(case, task, cluster)}
              for task in case.tasks]
     return {"name": case.id, "hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}
 

@@ -39,6 +39,7 @@ pub const MODULES: &[Module] = &[
     storage::proxmox_storage_contents_info::MODULE,
     storage::proxmox_storage_info::MODULE,
     nodes::proxmox_tasks_info::MODULE,
+    storage::proxmox_template::MODULE,
     access::proxmox_user::MODULE,
     access::proxmox_user_info::MODULE,
     access::pveum_access::MODULE,
