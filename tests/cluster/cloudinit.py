@@ -16,12 +16,31 @@ class CloudInit:
                 ("GET", path + "/dump", self._ci_dump)]
 
     async def _ci_settings(self, v, user):
-        vm = self.find(v["node"], v["vmid"])
-        return [{"key": key, "value": self._shown(key, value)} for key, value in vm.config.items()
-                if CLOUD_INIT.fullmatch(key) or key == "name"]
+        """What the drive was made of, and what has changed since: only for a running guest is that told apart."""
+        vm, listed = self.find(v["node"], v["vmid"]), []
+        now = self._ci_values(vm)
+        drive = vm.ci_drive if vm.status == "running" and vm.ci_drive is not None else now
+        for key in drive.keys() | now.keys():
+            if key not in now:
+                listed.append({"key": key, "delete": 1})
+            elif key not in drive:
+                listed.append({"key": key, "pending": self._shown(key, now[key])})
+            elif not key.startswith("ipconfig"):
+                changed = {} if now[key] == drive[key] else {"pending": self._shown(key, now[key])}
+                listed.append({"key": key, "value": self._shown(key, drive[key]), **changed})
+        return listed
+
+    @staticmethod
+    def _ci_values(vm):
+        return {key: value for key, value in vm.config.items() if CLOUD_INIT.fullmatch(key)}
 
     async def _ci_regenerate(self, v, user):
-        self.checked(self.find(v["node"], v["vmid"]))
+        vm = self.find(v["node"], v["vmid"])
+        self.checked(vm)
+        self.make_cloudinit_drive(vm)
+
+    def make_cloudinit_drive(self, vm):
+        vm.ci_drive = self._ci_values(vm)
 
     async def _ci_dump(self, v, user):
         vm = self.find(v["node"], v["vmid"])

@@ -35,6 +35,8 @@ class Vm(FakeVm):
         super().__init__(*args, **kwargs)
         # Drives whose pending delete frees the volume.
         self.force_delete = set()
+        # The cloud-init settings that the drive of a running guest was made of; None: those it has.
+        self.ci_drive = None
         # Keys that were pressed, oldest first.
         self.keys = []
 

@@ -50,7 +50,7 @@ class LxcCreate:
         storage = v.get("storage") or "local"
         mounts = {k: f"{storage}:{x}" if SIZE_ONLY.fullmatch(str(x)) else str(x) for k, x in values.items()
                   if MOUNT.fullmatch(k)}
-        self._check_mounts(mounts, storage, user, vmid)
+        self._check_mounts(mounts, storage, user, vmid, node)
         config = self.ct_values(vmid, {k: x for k, x in values.items() if not MOUNT.fullmatch(k)})
         verb = "restore" if v.get("restore") else "create"
         if existing:
@@ -91,16 +91,18 @@ class LxcCreate:
         if not existing and ct in self.cts:
             self.cts.remove(ct)
 
-    def _check_mounts(self, mounts, storage, user, vmid):
+    def _check_mounts(self, mounts, storage, user, vmid, node):
         if mounts and "rootfs" not in mounts:
             raise die("mount points configured, but 'rootfs' not set - aborting")
         for value in mounts.values():
             volume = parse_mount(value).get("volume", "")
             if mount_type(volume) == "volume":
+                self._check_enabled(volume_ref(volume)[0], node)
                 self._storage_for(volume_ref(volume)[0], user, vmid)
             elif user != "root@pam":
                 raise die("Only root can pass arbitrary filesystem paths.")
         if not mounts:
+            self._check_enabled(storage, node)
             self._storage_for(storage, user, vmid)
 
     def _fill_ct(self, ct, v, config, mounts, unprivileged, made):

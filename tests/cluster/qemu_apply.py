@@ -131,7 +131,7 @@ class QemuApply:
         """What of a network card means another card to a running guest."""
         props = split_props(value)[1]
         model = next((m for m in NET_MODELS if m in props), None)
-        return (model, str(props.get(model)).lower(), props.get("queues"), props.get("mtu"), bool(props.get("bridge")))
+        return (model, props.get(model), props.get("queues"), props.get("mtu"), bool(props.get("bridge")))
 
     def _plug_card(self, vm, key, value, features):
         old = vm.config.get(key)

@@ -105,7 +105,14 @@ class QemuConfig:
 
         async def body():
             await self.write_config(vm, user, v, change)
-        return await self.task(vm.node, "qmconfig", vm.vmid, user, body)
+        upid = await self.task(vm.node, "qmconfig", vm.vmid, user, body)
+        if v.get("background_delay") is None:
+            return upid
+        await self.pause(v["background_delay"])
+        ended = self.tasks[upid].get("exitstatus")
+        if ended not in (None, "OK"):
+            raise die(f"failed to update VM {vm.vmid}: {ended}")
+        return upid if ended is None else None
 
     def _checked_change(self, vm, user, v):
         """(values, deletes, reverts) of a request, once nothing speaks against it."""

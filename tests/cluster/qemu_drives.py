@@ -70,6 +70,7 @@ class QemuDrives:
 
     def _new_volume(self, vm, key, sid, gib, props, made):
         """Allocate a disk, from an image where the drive says so: (volume, bytes)."""
+        self._check_enabled(sid, vm.node)
         fmt, source = props.pop("format", None), props.pop("import-from", None)
         if source:
             if volume_ref(source)[0] is None:

@@ -32,6 +32,7 @@ class QemuPower:
         """A VM or container runs, with all that was pending."""
         if guest in self.vms:
             self.apply_stopped(guest)
+            self.make_cloudinit_drive(guest)
             guest.qmpstatus = "running"
         else:
             self._apply(guest)

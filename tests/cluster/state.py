@@ -14,6 +14,7 @@ migrate, agent, backup, download, copy, refusal, ha, shutdown_timeout, lock_wait
 statistics ("auto" | "manual"), stale {vmid: {field: value}}, clock_skew (real seconds).
 """
 
+import re
 import time
 import uuid
 
@@ -170,7 +171,9 @@ class State:
             sid, name = volume_ref(volume)
             if sid in self.storages and name:
                 size = parse_size(props.get("size") or 0) or 0
+                linked = re.match(r"(?:\d+/)?base(?:vol)?-[^/]+(?=/)", name)
                 self._volumes_of(sid).setdefault(name, {
+                    **({"parent": f"{sid}:{linked[0]}"} if linked else {}),
                     "content": "images" if of_vm else "rootdir", "vmid": guest.vmid, "ctime": 0, "size": size,
                     "format": name.rpartition(".")[2] if "." in name else "raw"})
 

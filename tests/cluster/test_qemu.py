@@ -204,6 +204,17 @@ def test_the_password_is_stored_hashed_by_put_and_clear_by_create(ask):
     assert dumped(100) == []
 
 
+def test_changed_settings_of_a_running_guest_are_told_apart_until_its_drive_is_made_anew(ask):
+    path = "/nodes/pve2/qemu/102"
+    ask.exit_status(ask("POST", path + "/status/start"))
+    ask("PUT", path + "/config", ciuser="me", nameserver="192.0.2.1")
+    told = {item["key"]: item for item in ask("GET", path + "/cloudinit").data}
+    assert told["nameserver"] == {"key": "nameserver", "pending": "192.0.2.1"}
+    ask("PUT", path + "/cloudinit")
+    told = {item["key"]: item for item in ask("GET", path + "/cloudinit").data}
+    assert told["nameserver"] == {"key": "nameserver", "value": "192.0.2.1"}
+
+
 def test_the_hash_is_sha_256_crypt():
     # As `openssl passwd -5 -salt saltstring` and the C library have it.
     assert sha256_crypt("Hello world!", "saltstring") == "$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5"

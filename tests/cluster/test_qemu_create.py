@@ -56,6 +56,12 @@ def test_an_image_becomes_a_disk_of_its_virtual_size(ask, fake):
     assert wrong.errors["scsi0"].startswith("'import-from' requires special syntax")
 
 
+def test_a_storage_that_is_not_there_on_the_node_fails_the_task(ask, fake):
+    fake.patch(storages={"local-lvm": {"nodes": "pve2"}})
+    answer = ask("POST", QEMU, vmid=300, scsi0="local-lvm:1")
+    assert ask.exit_status(answer) == "unable to create VM 300 - storage 'local-lvm' is not available on node 'pve1'"
+
+
 @pytest.mark.parametrize(("fields", "status", "text"), [
     ({"vmid": 100}, 500, "unable to create VM 100 - VM 100 already exists on node 'pve1'"),
     ({"vmid": 200}, 500, "unable to create VM 200 - CT 200 already exists on node 'pve1'"),
