@@ -117,6 +117,14 @@ class Lookup:
         return vm
 
     @staticmethod
+    def found_by_worker(find, v):
+        """A guest whose configuration only the worker reads."""
+        try:
+            return find(v["node"], v["vmid"])
+        except PveError as e:
+            raise TaskError(e.message) from e
+
+    @staticmethod
     def worker_lock(guest, allow=()):
         if guest.lock and guest.lock not in allow:
             raise TaskError(locked(guest))

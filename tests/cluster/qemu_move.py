@@ -22,10 +22,9 @@ class QemuMove:
 
     async def _resize(self, v, user):
         node, vmid, key = v["node"], int(v["vmid"]), v["disk"]
-        self.find(node, vmid)
 
         async def body():
-            vm = self.in_worker(node, vmid)
+            vm = self.found_by_worker(self.find, v)
             if v.get("digest") and v["digest"] != vm.digest():
                 raise TaskError("checksum mismatch (file change by other user?)")
             self.worker_lock(vm)

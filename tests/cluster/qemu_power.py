@@ -79,10 +79,17 @@ class QemuPower:
         return vm if vm is not None and vm.node == v["node"] and vm.ha_managed else None
 
     def _must_run(self, v):
-        vm = self.find(v["node"], v["vmid"])
+        vm = self._asserted(v)
         if vm.status != "running":
             raise PveError(500, f"VM {vm.vmid} not running")
         return vm
+
+    def _asserted(self, v):
+        """The VM, in the words of the question whether it runs."""
+        try:
+            return self.in_worker(v["node"], int(v["vmid"]))
+        except TaskError as e:
+            raise PveError(500, str(e)) from e
 
     async def _vm_start(self, v, user):
         managed = self._managed(v)
@@ -199,7 +206,7 @@ class QemuPower:
         self.require(user, "/storage/" + (v.get("statestorage") or self._state_storage(vm)), "Datastore.AllocateSpace")
 
     async def _vm_resume(self, v, user):
-        vm = self.find(v["node"], v["vmid"])
+        vm = self._asserted(v)
         if vm.status != "running" and vm.lock != "suspended":
             raise PveError(500, f"VM {vm.vmid} not running")
 
@@ -211,7 +218,9 @@ class QemuPower:
         return await self._vm_task("qmresume", v, user, body)
 
     async def _send_key(self, v, user):
-        vm = self._must_run(v)
+        vm = self.find(v["node"], v["vmid"])
+        if vm.status != "running":
+            raise PveError(500, f"VM {vm.vmid} not running")
         wrong = [key for key in v["key"].split("-") if not KEY.fullmatch(key)]
         if wrong:
             raise PveError(500, f"invalid parameter: {wrong[0]}")

@@ -76,18 +76,20 @@ class Snapshots:
     # ------------------------------------------------------------------------------------- take
 
     async def _qm_snapshot(self, v, user):
-        return await self._take(self.find(v["node"], v["vmid"]), v, user, "qmsnapshot", ("current", "pending"))
+        self.find(v["node"], v["vmid"])
+        return await self._take(self.find, v, user, "qmsnapshot", ("current", "pending"))
 
     async def _lxc_snapshot(self, user, v):
-        return await self._take(self._find_ct(v["node"], v["vmid"]), v, user, "vzsnapshot", ("current", "vzdump"))
+        return await self._take(self._find_ct, v, user, "vzsnapshot", ("current", "vzdump"))
 
-    async def _take(self, guest, v, user, kind, reserved):
+    async def _take(self, find, v, user, kind, reserved):
         name = v["snapname"]
         if name.lower() in reserved:
             raise die(f"unable to use snapshot name '{name.lower()}' (reserved name)")
         self.need_quorum()
 
         async def body():
+            guest = self.found_by_worker(find, v)
             self._prepare(guest, name, v)
             try:
                 await self.pause(self.task_secs["snapshot"])
@@ -99,7 +101,7 @@ class Snapshots:
             guest.config["parent"] = name
             self._qm_lock(guest, None)
             return [f"snapshotting '{key}' ({volume})" for key, volume, _ in self.disks_of(guest, guest.config)]
-        return await self.task(guest.node, kind, guest.vmid, user, body, vm=guest, lock=False)
+        return await self.task(v["node"], kind, v["vmid"], user, body)
 
     def _prepare(self, guest, name, v):
         if guest.template:
@@ -141,16 +143,17 @@ class Snapshots:
     # ----------------------------------------------------------------------------------- remove
 
     async def _qm_snapshot_delete(self, v, user):
-        return await self._remove(self.find(v["node"], v["vmid"]), v, user, "qmdelsnapshot")
+        return await self._remove(self.find, v, user, "qmdelsnapshot")
 
     async def _lxc_snapshot_delete(self, user, v):
-        return await self._remove(self._find_ct(v["node"], v["vmid"]), v, user, "vzdelsnapshot")
+        return await self._remove(self._find_ct, v, user, "vzdelsnapshot")
 
-    async def _remove(self, guest, v, user, kind):
+    async def _remove(self, find, v, user, kind):
         name = v["snapname"]
         self.need_quorum()
 
         async def body():
+            guest = self.found_by_worker(find, v)
             if name not in guest.snapshots:
                 raise TaskError(f"snapshot '{name}' does not exist")
             self.worker_lock(guest)
@@ -161,7 +164,7 @@ class Snapshots:
             await self.pause(self.task_secs["delsnapshot"])
             self._drop_snapshot(guest, name)
             self._qm_lock(guest, None)
-        return await self.task(guest.node, kind, guest.vmid, user, body, vm=guest, lock=False)
+        return await self.task(v["node"], kind, v["vmid"], user, body)
 
     def _drop_snapshot(self, guest, name):
         """Forget a snapshot: those made on it hang on its parent now, volumes that only it held are unused."""
@@ -182,18 +185,19 @@ class Snapshots:
     # -------------------------------------------------------------------------------- roll back
 
     async def _qm_rollback(self, v, user):
-        return await self._roll_back(self.find(v["node"], v["vmid"]), v, user, "qmrollback")
+        return await self._roll_back(self.find, v, user, "qmrollback")
 
     async def _lxc_rollback(self, user, v):
-        return await self._roll_back(self._find_ct(v["node"], v["vmid"]), v, user, "vzrollback")
+        return await self._roll_back(self._find_ct, v, user, "vzrollback")
 
-    async def _roll_back(self, guest, v, user, kind):
+    async def _roll_back(self, find, v, user, kind):
         name = v["snapname"]
         if v.get("start"):
-            self.require(user, f"/vms/{guest.vmid}", "VM.PowerMgmt")
+            self.require(user, f"/vms/{v['vmid']}", "VM.PowerMgmt")
         self.need_quorum()
 
         async def body():
+            guest = self.found_by_worker(find, v)
             snap = self._way_back(guest, name)
             self._now_stopped(guest)
             self._qm_lock(guest, "rollback")
@@ -203,7 +207,7 @@ class Snapshots:
             if snap.get("vmstate") or v.get("start"):
                 await self.pause(guest.start_secs)
                 self._now_running(guest)
-        return await self.task(guest.node, kind, guest.vmid, user, body, vm=guest, lock=False)
+        return await self.task(v["node"], kind, v["vmid"], user, body)
 
     def _way_back(self, guest, name):
         if guest.template:

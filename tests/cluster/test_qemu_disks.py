@@ -147,6 +147,18 @@ def test_a_guest_suspended_to_disk_is_locked_and_resumes(ask, fake):
     assert not [name for name in volumes(fake, "ceph") if "state" in name]
 
 
+def test_a_guest_that_is_not_there_is_missed_by_the_request_or_by_its_worker(ask):
+    missing = "Configuration file 'nodes/pve1/qemu-server/777.conf' does not exist"
+    for answer in (ask("PUT", VM.format(777) + "/resize", disk="scsi0", size="1G"),
+                   ask("POST", VM.format(777) + "/snapshot/one1/rollback"), ask("DELETE", VM.format(777) + "/snapshot/one1")):
+        assert ask.exit_status(answer) == missing
+    for answer in (ask("POST", VM.format(777) + "/snapshot", snapname="one1"), ask("DELETE", VM.format(777)),
+                   ask("PUT", VM.format(777) + "/config", cores=1), ask("POST", VM.format(777) + "/template")):
+        assert (answer.status, answer.reason) == (500, missing)
+    assert ask("POST", VM.format(777) + "/status/suspend").reason == (
+        "unable to find configuration file for VM 777 on node 'pve1'")
+
+
 def test_keys_are_pressed_in_a_running_guest(ask, fake):
     for key in ("shift-a", "ret"):
         assert ask("PUT", VM.format(100) + "/sendkey", key=key).status == 200
