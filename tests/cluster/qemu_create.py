@@ -42,7 +42,8 @@ class QemuCreate:
         self._may_create(v, user, vmid)
         archive = self._archive(v, values, user) if v.get("archive") else None
         self.check_drives(user, vmid, values, v.get("storage"))
-        self.check_keys(user, vmid, v.get("pool"), values, {})
+        # Who may allocate a VM may give it drives; their storages were asked for.
+        self.check_keys(user, vmid, v.get("pool"), {k: x for k, x in values.items() if not DRIVE_KEY.match(k)}, {})
         self.check_bridges(user, values)
         emsg = f"unable to {'restore' if archive else 'create'} VM {vmid} -"
         existing = self.vm(vmid)

@@ -76,6 +76,16 @@ def test_creates_that_are_refused(ask, fields, status, text):
     assert ask("GET", "/cluster/nextid", vmid=300).data == "300"
 
 
+def test_who_may_allocate_may_give_drives_and_not_every_hardware(ask):
+    drives = {"scsi0": "ceph:1", "ide2": "ceph:cloudinit", "agent": "1", "memory": 512}
+    answer = ask("POST", QEMU, "prov@pve!mms", vmid=300, **drives)
+    assert ask.exit_status(answer) == "OK"
+    refused = ask("POST", QEMU, "prov@pve!mms", vmid=301, serial0="socket", **drives)
+    assert refused.reason == "Permission check failed (/vms/301, VM.Config.HWType)"
+    refused = ask("PUT", f"{QEMU}/300/config", "prov@pve!mms", ide0="none,media=cdrom")
+    assert refused.reason == "Permission check failed (/vms/300, VM.Config.CDROM)"
+
+
 def test_a_restored_vm_has_what_its_archive_tells(ask, fake):
     name = "backup/vzdump-qemu-101-2026_10_31-02_00_00.vma.zst"
     kept = {"name": "web", "scsi0": "ceph:vm-101-disk-0,size=7G", "net0": "virtio=BC:24:11:00:00:65,bridge=vmbr0"}
