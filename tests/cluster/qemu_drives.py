@@ -4,7 +4,7 @@
 import re
 
 from fakepve.lxc import SIZE_UNITS, format_size
-from fakepve.qemu import DRIVE_KEY, NEW_DISK, is_cdrom, join_drive, split_drive, volume_ref
+from fakepve.qemu import DRIVE_KEY, NEW_DISK, join_drive, split_drive, volume_ref
 from fakepve.routing import die
 from fakepve.schema import load
 from fakepve.storage import _is_file

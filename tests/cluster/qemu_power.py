@@ -8,10 +8,11 @@ from fakepve import PveError, TaskError
 from fakepve.routing import param_error
 
 # What QEMU's monitor calls the keys of a keyboard.
-KEY = re.compile(r"[a-z0-9]|f1?[0-9]|f2[0-4]|0x[0-9a-f]+|(shift|alt|ctrl)(_r)?|meta_[lr]|menu|esc|minus|equal|backspace|"
-                 r"tab|bracket_(left|right)|ret|semicolon|apostrophe|grave_accent|backslash|comma|dot|slash|asterisk|spc|"
-                 r"(caps|num|scroll)_lock|kp_(\d|divide|multiply|subtract|add|enter|decimal|comma|equals)|sysrq|less|print|"
-                 r"home|pgup|pgdn|end|left|up|down|right|insert|delete|pause|compose|help|power|sleep|wake")
+KEY = re.compile(r"[a-z0-9]|f1?[0-9]|f2[0-4]|0x[0-9a-f]+|(shift|alt|ctrl)(_r)?|meta_[lr]|menu|esc|minus|equal|"
+                 r"backspace|tab|bracket_(left|right)|ret|semicolon|apostrophe|grave_accent|backslash|comma|dot|slash|"
+                 r"asterisk|spc|(caps|num|scroll)_lock|sysrq|less|print|home|pgup|pgdn|end|left|up|down|right|insert|"
+                 r"kp_(\d|divide|multiply|subtract|add|enter|decimal|comma|equals)|delete|pause|compose|help|power|"
+                 r"sleep|wake")
 ACTIONS = ("start", "stop", "shutdown", "reboot", "reset", "suspend", "resume")
 
 

@@ -5,7 +5,6 @@ import asyncio
 import re
 
 from fakepve import FakePve
-from fakepve.schema import load
 
 from .access import Access
 from .agent import Agent
@@ -58,7 +57,8 @@ UNKNOWN = "property is not defined in schema and the schema does not allow addit
 class Cluster(Wire, Access, Users, Groups, Realms, RealmSync, Login, Rules, Permissions, Pools, Nodes, Storages,
               Transfers, Vzdump, BackupJobs,
               QemuCreate, QemuClone, QemuConfig, QemuApply, QemuDrives, QemuRights, QemuMove, QemuPower,
-              LxcCreate, LxcConfig, LxcVolumes, Snapshots, Volumes, CloudInit, Agent, Freshness, Lookup, TaskList, Tasks, State, FakePve):
+              LxcCreate, LxcConfig, LxcVolumes, Snapshots, Volumes,
+              CloudInit, Agent, Freshness, Lookup, TaskList, Tasks, State, FakePve):
     """One fake cluster; `seed` is the state it starts from and returns to."""
 
     def __init__(self, seed, host="127.0.0.1", port=0, time_scale=0.0, major=None, version=None):

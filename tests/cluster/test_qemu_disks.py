@@ -150,7 +150,8 @@ def test_a_guest_suspended_to_disk_is_locked_and_resumes(ask, fake):
 def test_a_guest_that_is_not_there_is_missed_by_the_request_or_by_its_worker(ask):
     missing = "Configuration file 'nodes/pve1/qemu-server/777.conf' does not exist"
     for answer in (ask("PUT", VM.format(777) + "/resize", disk="scsi0", size="1G"),
-                   ask("POST", VM.format(777) + "/snapshot/one1/rollback"), ask("DELETE", VM.format(777) + "/snapshot/one1")):
+                   ask("POST", VM.format(777) + "/snapshot/one1/rollback"),
+                   ask("DELETE", VM.format(777) + "/snapshot/one1")):
         assert ask.exit_status(answer) == missing
     for answer in (ask("POST", VM.format(777) + "/snapshot", snapname="one1"), ask("DELETE", VM.format(777)),
                    ask("PUT", VM.format(777) + "/config", cores=1), ask("POST", VM.format(777) + "/template")):
