@@ -2,9 +2,11 @@
 
 pub mod clone;
 pub mod config;
+pub mod container;
 pub mod delta;
 pub mod order;
 pub mod power;
+pub mod proxmox;
 pub mod proxmox_clone_vms;
 pub mod proxmox_shutdown_vms;
 pub mod proxmox_start_vms;

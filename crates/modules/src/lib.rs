@@ -20,6 +20,7 @@ use ansible::Module;
 
 /// Every module, by name.
 pub const MODULES: &[Module] = &[
+    guests::proxmox::MODULE,
     access::proxmox_access_acl::MODULE,
     guests::proxmox_clone_vms::MODULE,
     cluster::proxmox_cluster_join_info::MODULE,

@@ -360,3 +360,13 @@ pub enum Planned<Notes> {
         why: String,
     },
 }
+
+impl<Notes> Planned<Notes> {
+    /// The same plan, with other notes.
+    pub fn map<Other>(self, notes: impl FnOnce(Notes) -> Other) -> Planned<Other> {
+        match self {
+            Self::Ready(plan, own) => Planned::Ready(plan, notes(own)),
+            Self::Blocked { until, why } => Planned::Blocked { until, why },
+        }
+    }
+}

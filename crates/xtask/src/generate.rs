@@ -274,6 +274,33 @@ mod tests {
     }
 
     #[test]
+    fn the_action_plugin_itself_is_not_overwritten_by_the_module_of_its_name() {
+        let repository = Repository::new("namesake");
+        let plugin = repository.0.join("plugins/action/proxmox.py");
+        fs::create_dir_all(repository.0.join("plugins/action")).unwrap();
+        fs::write(&plugin, "class ActionModule").unwrap();
+        let namesake = Module {
+            name: "proxmox",
+            ..POOL
+        };
+        write(&repository.0, &[namesake, POOL]).unwrap();
+        assert_eq!(
+            repository.read("plugins/action/proxmox.py"),
+            "class ActionModule"
+        );
+        assert!(
+            repository
+                .read("plugins/action/pool.py")
+                .contains("plugins.action.proxmox")
+        );
+        assert!(
+            repository
+                .read("meta/runtime.yml")
+                .contains("    proxmox:\n      action_plugin: ferrox.proxmox.proxmox\n")
+        );
+    }
+
+    #[test]
     fn a_module_is_documented_routed_and_in_the_table() {
         let repository = Repository::new("text");
         write(&repository.0, &[POOL]).unwrap();

@@ -6,6 +6,7 @@
 
 mod clone;
 mod configure;
+mod create;
 mod power;
 mod remove;
 
@@ -16,6 +17,7 @@ use pve::{Path, Segment, path};
 
 pub use clone::{Clone, clone_tasks, is_locked_by_clone, name_key, running_clones};
 pub use configure::{adapt, configure, enter_pool, grow};
+pub use create::Create;
 pub use power::{
     HARD_STOP, ShutDown, hibernate, pause, reboot, reboot_if_pending, reset, resume, start,
     start_by_ha, stop,

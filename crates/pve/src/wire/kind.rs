@@ -44,6 +44,8 @@ pub(super) enum Allocation {
 pub struct Kind {
     /// The key of the value that stands without one.
     pub(super) default_key: Option<&'static str>,
+    /// Whether that key is written all the same, as Proxmox VE itself does.
+    pub(super) writes_default_key: bool,
     /// Other names of keys.
     pub(super) aliases: &'static [(&'static str, &'static str)],
     /// Keys that are values of the default key at the same time:
@@ -81,6 +83,7 @@ const fn word(key: &'static str, default: &'static str) -> Property {
 const fn plain(default_key: Option<&'static str>, properties: &'static [Property]) -> Kind {
     Kind {
         default_key,
+        writes_default_key: false,
         aliases: &[],
         models: &[],
         allocation: Allocation::None,
@@ -92,6 +95,7 @@ impl Kind {
     /// `netN` of virtual machines and of containers.
     pub const NET: &'static Self = &Self {
         default_key: Some("model"),
+        writes_default_key: false,
         aliases: &[],
         models: &[
             "e1000",
@@ -132,6 +136,7 @@ impl Kind {
     /// `ideN`, `sataN`, `scsiN`, `virtioN`, `unusedN`.
     pub const DISK: &'static Self = &Self {
         default_key: Some("file"),
+        writes_default_key: false,
         aliases: &[
             ("volume", "file"),
             ("bps_rd_length", "bps_rd_max_length"),
@@ -166,6 +171,7 @@ impl Kind {
     /// `efidisk0`, `tpmstate0`.
     pub const STATE_DISK: &'static Self = &Self {
         default_key: Some("file"),
+        writes_default_key: false,
         aliases: &[("volume", "file")],
         models: &[],
         allocation: Allocation::Unsized,
@@ -176,6 +182,7 @@ impl Kind {
     /// only when it says so; its root always is.
     pub const MOUNT: &'static Self = &Self {
         default_key: Some("volume"),
+        writes_default_key: false,
         aliases: &[],
         models: &[],
         allocation: Allocation::Sized,
@@ -224,14 +231,17 @@ impl Kind {
     pub const BOOT: &'static Self = &plain(Some("legacy"), &[]);
 
     /// `startup`; a number alone is the order.
-    pub const STARTUP: &'static Self = &plain(
-        Some("order"),
-        &[
-            typed("order", Type::Number),
-            typed("up", Type::Number),
-            typed("down", Type::Number),
-        ],
-    );
+    pub const STARTUP: &'static Self = &Self {
+        writes_default_key: true,
+        ..plain(
+            Some("order"),
+            &[
+                typed("order", Type::Number),
+                typed("up", Type::Number),
+                typed("down", Type::Number),
+            ],
+        )
+    };
 
     /// `cpu`.
     pub const CPU: &'static Self = &plain(

@@ -173,7 +173,7 @@ impl PropertyString {
 }
 
 impl fmt::Display for PropertyString {
-    /// As Proxmox VE writes it: the default key's value first and without its
+    /// As Proxmox VE writes it: the default key's value first and, with most kinds, without its
     /// key, a NIC's model and MAC as one, the others in their order.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let default_key = self.kind.default_key;
@@ -186,7 +186,9 @@ impl fmt::Display for PropertyString {
             match (mac, default_key) {
                 (Some(mac), _) => write!(formatter, "{value}={mac}")?,
                 // Only with its key is such a value not taken for another key's.
-                (None, Some(key)) if value.contains('=') => write!(formatter, "{key}={value}")?,
+                (None, Some(key)) if self.kind.writes_default_key || value.contains('=') => {
+                    write!(formatter, "{key}={value}")?;
+                }
                 (None, _) => formatter.write_str(value)?,
             }
             separator = ",";
@@ -232,6 +234,14 @@ mod tests {
             net(forms[1]).to_string(),
             "virtio=bc:24:11:00:00:01,tag=20,bridge=vmbr0"
         );
+    }
+
+    #[test]
+    fn the_order_of_a_start_up_is_written_with_its_key() {
+        for text in ["2,up=30", "up=30,order=2"] {
+            let startup = PropertyString::parse(Kind::STARTUP, text).unwrap();
+            assert_eq!(startup.to_string(), "order=2,up=30");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ const CLONES_ON_STORAGE: usize = 8;
 
 /// How long nothing may be seen of a clone whose answer was lost, before it
 /// counts as not begun.
-const QUIET: Duration = Duration::from_secs(10);
+pub(super) const QUIET: Duration = Duration::from_secs(10);
 
 /// The locks of a guest that is being made by a clone: of a VM, and of a container.
 const LOCKS: [&str; 2] = ["clone", "create"];
@@ -24,8 +24,8 @@ pub struct Clone<'a> {
     pub source: &'a Address,
     /// How many clones of it may be made side by side.
     pub at_once: usize,
-    /// The name.
-    pub name: &'a str,
+    /// The name; without one it is called after its source.
+    pub name: Option<&'a str>,
     /// The VMID, where it is not allocated.
     pub vmid: Option<u32>,
     /// The node it is made on.
@@ -54,7 +54,7 @@ impl Clone<'_> {
         let newid = self.vmid.map_or(Param::Bound(VMID), Param::from);
         let mut call = Call::post(self.source.path().join("clone"))
             .with("newid", newid)
-            .with(name_key(self.source.kind), self.name)
+            .with_some(name_key(self.source.kind), self.name)
             .with("full", self.full)
             .with_some("pool", self.pool)
             .with_some("snapname", self.snapshot)
@@ -95,7 +95,7 @@ impl Clone<'_> {
             config(self.node),
             Ask::Get(clone_tasks(&self.source.node, kind)),
         ];
-        let name = self.name.to_owned();
+        let name = self.name.map(str::to_owned);
         let source = self.source.vmid.to_string();
         let user = self.user.to_owned();
         Probe::new(asks, move |answers| {
@@ -106,7 +106,7 @@ impl Clone<'_> {
                 Ok(config) if is_locked_by_clone(config["lock"].as_str()) => {
                     Verdict::NotYet("it is being cloned".to_owned())
                 }
-                Ok(config) if config[name_key(kind)] == name.as_str() => Verdict::Holds(None),
+                Ok(config) if bears(config, kind, name.as_deref()) => Verdict::Holds(None),
                 Ok(config) => Verdict::Never(taken_by(&config[name_key(kind)])),
                 Err(error) if error.is_not_found() => match tasks {
                     Ok(tasks) if is_cloning(tasks, kind, &source, &user) => {
@@ -134,8 +134,13 @@ pub fn is_locked_by_clone(lock: Option<&str>) -> bool {
     lock.is_some_and(|lock| LOCKS.contains(&lock))
 }
 
+/// Whether a guest that was looked up is the one that was to be made.
+pub(super) fn bears(config: &Value, kind: GuestKind, name: Option<&str>) -> bool {
+    name.is_none_or(|name| config[name_key(kind)] == name)
+}
+
 /// Another client was faster. The words are those that the server has for it.
-fn taken_by(name: &Value) -> Error {
+pub(super) fn taken_by(name: &Value) -> Error {
     Error::Never(format!(
         "VM with this VMID already exists: it is `{}`",
         name.as_str().unwrap_or("a VM without a name")
@@ -158,24 +163,34 @@ fn clone_task(kind: GuestKind) -> &'static str {
 
 /// GET the clone tasks that run on a node.
 pub fn clone_tasks(node: &str, kind: GuestKind) -> Call {
-    Call::get(path!("nodes", node, "tasks"))
-        .with("source", "active")
-        .with("typefilter", clone_task(kind))
+    tasks(node, clone_task(kind))
 }
 
-/// The clone tasks that run, from the answer to [`clone_tasks`]. The list keeps
-/// a task for a while after its end, with its status.
+/// GET the tasks of a type that run on a node.
+pub(super) fn tasks(node: &str, task: &str) -> Call {
+    Call::get(path!("nodes", node, "tasks"))
+        .with("source", "active")
+        .with("typefilter", task)
+}
+
+/// The clone tasks that run, from the answer to [`clone_tasks`].
 pub fn running_clones(tasks: &Value, kind: GuestKind) -> Vec<Upid> {
+    running(tasks, clone_task(kind))
+}
+
+/// The tasks of a type that run, from the answer to [`tasks`]. The list keeps
+/// a task for a while after its end, with its status.
+pub(super) fn running(tasks: &Value, task: &str) -> Vec<Upid> {
     tasks
         .as_array()
         .into_iter()
         .flatten()
-        .filter(|task| {
-            let ended = task.get("endtime").is_some_and(|end| !end.is_null());
-            let status = task["status"].as_str().unwrap_or("running");
+        .filter(|row| {
+            let ended = row.get("endtime").is_some_and(|end| !end.is_null());
+            let status = row["status"].as_str().unwrap_or("running");
             !ended && matches!(status, "" | "running" | "RUNNING")
         })
-        .filter_map(|task| task["upid"].as_str()?.parse().ok())
-        .filter(|upid: &Upid| upid.kind() == clone_task(kind))
+        .filter_map(|row| row["upid"].as_str()?.parse().ok())
+        .filter(|upid: &Upid| upid.kind() == task)
         .collect()
 }

@@ -38,7 +38,7 @@ impl Draft<'_> {
         let clone = steps::Clone {
             source: &source.address,
             at_once: source.clones_at_once(),
-            name: &item.name,
+            name: Some(&item.name),
             vmid: item.vmid,
             node,
             full,

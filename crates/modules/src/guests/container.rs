@@ -1,0 +1,10 @@
+//! What the module `proxmox` is made of: what is wanted of a container, and the
+//! plan for each state.
+
+pub mod gone;
+pub mod new;
+pub mod present;
+pub mod subject;
+pub mod switch;
+pub mod volume;
+pub mod wanted;

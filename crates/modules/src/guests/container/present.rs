@@ -1,0 +1,138 @@
+//! `present`: a container that is there is brought to what is stated, one that
+//! is not is made.
+
+use std::sync::Arc;
+
+use ansible::Failure;
+use pve::cluster::resources::Resources;
+use pve::wire::password::Compared;
+use pve::wire::{Kind, PropertyString, parse_switch};
+use pve::{Cluster, Planned};
+use serde_json::{Value, json};
+
+use super::new::{clone, create, recreate};
+use super::subject::{Notes, hold_no_vm, named, title};
+use super::wanted::Stated;
+use crate::guests::config::{Config, Unwantable, change};
+use crate::guests::delta::Delta;
+use crate::guests::proxmox::ContainerArgs;
+use crate::guests::single::{Deed, One, patience};
+use crate::guests::steps;
+use crate::job::Task;
+
+/// The plan.
+pub fn plan(task: &Task<'_, ContainerArgs>, cluster: &Cluster) -> Result<Planned<Notes>, Failure> {
+    let args = task.args;
+    let stated = Stated::of(args).map_err(|error| unwanted(&error))?;
+    let sought = named(args)?.config(cluster)?;
+    let Some(one) = sought.guest else {
+        hold_no_vm(args, &sought.resources)?;
+        return made(task, &stated, &sought.resources, cluster);
+    };
+    if args.force {
+        return recreate(task, &stated, &sought.resources, &one, cluster);
+    }
+    let title = title(args.hostname.as_deref(), Some(one.address.vmid));
+    if args.clone.is_some() || !args.update {
+        let deed = Deed::says(format!("VM {title} already exists."));
+        return Ok(deed
+            .returns("vmid", one.address.vmid)
+            .planned(&one.address, &title)
+            .map(Notes::of));
+    }
+    updated(task, &stated, &sought.resources, &one, &title)
+}
+
+/// What cannot be wanted, as a failure.
+pub fn unwanted(error: &Unwantable) -> Failure {
+    Failure::new(error.to_string())
+}
+
+/// A container that is not there.
+fn made(
+    task: &Task<'_, ContainerArgs>,
+    stated: &Stated<'_>,
+    resources: &Resources,
+    cluster: &Cluster,
+) -> Result<Planned<Notes>, Failure> {
+    let args = task.args;
+    match (args.clone, &args.ostemplate) {
+        (Some(source), _) => clone(task, source, resources, cluster),
+        (None, Some(_)) => create(task, stated, resources, cluster),
+        (None, None) => Err(Failure::new(format!(
+            "VM {} does not exist but neither clone nor ostemplate were specified!",
+            title(args.hostname.as_deref(), args.vmid)
+        ))),
+    }
+}
+
+/// A container that is there.
+fn updated(
+    task: &Task<'_, ContainerArgs>,
+    stated: &Stated<'_>,
+    resources: &Resources,
+    one: &One<Arc<Value>>,
+    title: &str,
+) -> Result<Planned<Notes>, Failure> {
+    let args = task.args;
+    let have = Config::from_config(&one.read);
+    let path = one.address.path();
+    let about = stated.about(&have).map_err(|error| unwanted(&error))?;
+    let change = change(&have, &about.wanted, Compared::Same).map_err(|error| unwanted(&error))?;
+    let growth = steps::grow(&path, &have, &about.sizes).map_err(Failure::new)?;
+    let mut delta = Delta::default();
+    delta.before.extend(change.before.clone());
+    delta.after.extend(change.after.clone());
+    delta.then(steps::configure(&path, &change));
+    let after = have.with(&change);
+    for (key, _, size, step) in growth {
+        let grown = after.get(&key).and_then(|volume| {
+            let mut volume = PropertyString::parse(Kind::MOUNT, volume).ok()?;
+            volume.set("size", &size.to_string()).ok()?;
+            Some(volume.to_string())
+        });
+        delta.show(&key, json!(have.get(&key)), json!(grown));
+        delta.then([step]);
+    }
+    let is_off = resources
+        .guest(one.address.vmid)
+        .is_some_and(|guest| guest.status == "stopped");
+    let written = (!change.is_empty() && !is_off).then_some(path);
+    let msg = if delta.steps.is_empty() {
+        "Container config is already up to date.".to_owned()
+    } else {
+        format!("VM {title} has been updated.")
+    };
+    let mut deed = Deed::says(msg)
+        .returns("vmid", one.address.vmid)
+        .does(delta)
+        .within(patience(task.context, args.timeout));
+    deed.warnings = about.warnings;
+    deed.warnings.extend(kept(task, &have));
+    Ok(deed.planned(&one.address, title).map(|told| Notes {
+        told,
+        written,
+        ..Notes::default()
+    }))
+}
+
+/// What is stated and is only chosen when a container is made.
+fn kept(task: &Task<'_, ContainerArgs>, have: &Config) -> Vec<String> {
+    let args = task.args;
+    let mut warnings = Vec::new();
+    let unprivileged = have.get("unprivileged").and_then(parse_switch) == Some(true);
+    if task.context.given("unprivileged") && args.unprivileged != unprivileged {
+        warnings.push(format!(
+            "unprivileged is {unprivileged} and stays so: it is chosen when a container is made"
+        ));
+    }
+    if let Some(ostype) = have.get("ostype")
+        && args.ostype != "auto"
+        && args.ostype != ostype
+    {
+        warnings.push(format!(
+            "ostype is {ostype} and stays so: it is chosen when a container is made"
+        ));
+    }
+    warnings
+}

@@ -1,0 +1,446 @@
+//! What is wanted of a container's root and of its mount points: a volume of
+//! some size, one that is there, or a path of the node.
+
+use pve::wire::{Kind, PropertyString, Size, switch, text_of};
+use serde_json::Value;
+
+use crate::guests::config::Unwantable;
+use crate::guests::proxmox::{Mount, Volume as Parts};
+use crate::guests::values::unwantable;
+
+/// The key of the root.
+pub const ROOT: &str = "rootfs";
+
+/// What holds the files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Source {
+    /// Whatever is there.
+    Any,
+    /// A volume of so many GiB, on a storage that is named or on the task's own.
+    Sized(Option<String>, String),
+    /// A volume that is there: `local-lvm:vm-101-disk-1`.
+    Volume(String),
+    /// A path of the node, or a device.
+    Path(String),
+}
+
+/// What is wanted under one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Volume {
+    key: String,
+    source: Source,
+    size: Option<Size>,
+    options: PropertyString,
+}
+
+/// What becomes of a root or a mount point that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fitted {
+    /// What is wanted of it, about the volume that is there.
+    pub value: String,
+    /// The size that it grows to.
+    pub grows: Option<Size>,
+    /// The size that it has, where a smaller one is wanted.
+    pub larger: Option<(Size, Size)>,
+}
+
+impl Volume {
+    /// From the API's property string, or a bare size in GiB.
+    pub fn parse(key: &str, text: &str) -> Result<Self, Unwantable> {
+        let mut options =
+            PropertyString::parse(Kind::MOUNT, text).map_err(|error| unwantable(key, error))?;
+        let source = match options.get("volume") {
+            Some(volume) => source(volume).ok_or_else(|| {
+                let why = format!(
+                    "`{volume}` is neither a size, nor a volume such as local-lvm:10, nor a path"
+                );
+                unwantable(key, why)
+            })?,
+            None => Source::Any,
+        };
+        let size = match (&source, options.get("size")) {
+            (Source::Sized(_, gib), _) => Some(gibibytes(key, gib)?),
+            (_, Some(size)) => Some(stated_size(key, size)?),
+            (_, None) => None,
+        };
+        options.remove("volume");
+        options.remove("size");
+        Ok(Self {
+            key: key.to_owned(),
+            source,
+            size,
+            options,
+        })
+    }
+
+    /// The root, in parts.
+    pub fn root(parts: &Parts) -> Result<Self, Unwantable> {
+        Self::of_parts(ROOT, parts)
+    }
+
+    /// A mount point, in parts.
+    pub fn mount(mount: &Mount) -> Result<Self, Unwantable> {
+        let mut volume = Self::of_parts(mount_key(&mount.id)?, &mount.volume)?;
+        volume.set("mp", &mount.mountpoint)?;
+        Ok(volume)
+    }
+
+    fn of_parts(key: &str, parts: &Parts) -> Result<Self, Unwantable> {
+        let text = match (&parts.host_path, &parts.storage, &parts.volume, parts.size) {
+            (Some(path), ..) => path.clone(),
+            (None, Some(storage), Some(volume), Some(size)) => {
+                format!("{storage}:{volume},size={size}G")
+            }
+            (None, Some(storage), None, Some(size)) => format!("{storage}:{size}"),
+            _ => String::new(),
+        };
+        let mut volume = Self::parse(key, &text)?;
+        for (name, value) in parts.options.iter().flatten() {
+            let text = match value {
+                Value::Bool(on) => Some(switch(*on).to_owned()),
+                value => text_of(value),
+            };
+            let text = text.ok_or_else(|| {
+                unwantable(key, format!("{name} is neither text, number nor boolean"))
+            })?;
+            volume.set(name, &text)?;
+        }
+        Ok(volume)
+    }
+
+    fn set(&mut self, name: &str, value: &str) -> Result<(), Unwantable> {
+        self.options
+            .set(name, value)
+            .map_err(|error| unwantable(&self.key, error))
+    }
+
+    /// The key: `rootfs`, `mp0`.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The storage that a new volume is made on, if one is made.
+    pub fn makes_on<'a>(&'a self, storage: &'a str) -> Option<&'a str> {
+        match &self.source {
+            Source::Sized(on, _) => Some(on.as_deref().unwrap_or(storage)),
+            Source::Any => Some(storage),
+            Source::Volume(_) | Source::Path(_) => None,
+        }
+    }
+
+    /// What makes it; `storage` is where volumes lie that name none.
+    pub fn new_value(&self, storage: &str) -> Result<String, Unwantable> {
+        let volume = match (&self.source, self.size) {
+            (Source::Sized(on, gib), _) => {
+                format!("{}:{gib}", on.as_deref().unwrap_or(storage))
+            }
+            (Source::Volume(volume) | Source::Path(volume), _) => volume.clone(),
+            (Source::Any, Some(size)) => format!("{storage}:{}", in_gibibytes(size)),
+            (Source::Any, None) => {
+                return Err(unwantable(
+                    &self.key,
+                    "states no volume, such as local-lvm:10",
+                ));
+            }
+        };
+        if self.key != ROOT && self.options.get("mp").is_none() {
+            return Err(unwantable(
+                &self.key,
+                "has no place in the container, such as mp=/srv",
+            ));
+        }
+        let mut value = PropertyString::empty(Kind::MOUNT);
+        let mut set = |name: &str, text: &str| {
+            value
+                .set(name, text)
+                .map_err(|error| unwantable(&self.key, error))
+        };
+        set("volume", &volume)?;
+        for (name, text) in self.options.iter() {
+            set(name, text)?;
+        }
+        // The size of a volume that is there is for the configuration to know.
+        if let (Source::Volume(_), Some(size)) = (&self.source, self.size) {
+            set("size", &size.to_string())?;
+        }
+        Ok(value.to_string())
+    }
+
+    /// Brings it together with what is there. A volume is kept and only grows;
+    /// one path may take another's place.
+    pub fn fit(&self, have: &str) -> Result<Fitted, Unwantable> {
+        let have = PropertyString::parse(Kind::MOUNT, have)
+            .map_err(|error| unwantable(&self.key, error))?;
+        let there = have.get("volume").unwrap_or_default();
+        let keeps = match &self.source {
+            Source::Any => true,
+            Source::Sized(None, _) => have.storage().is_some(),
+            Source::Sized(Some(storage), _) => have.storage() == Some(storage),
+            Source::Volume(volume) => volume == there,
+            Source::Path(path) => path == there,
+        };
+        let volume = match &self.source {
+            _ if keeps => there,
+            Source::Path(path) if have.storage().is_none() => path,
+            Source::Sized(..) | Source::Volume(_) | Source::Path(_) | Source::Any => {
+                let why = format!("is on {there}, and is not moved to {}", self.wanted_place());
+                return Err(unwantable(&self.key, why));
+            }
+        };
+        let (mut grows, mut larger) = (None, None);
+        if let (Some(size), Some(wanted), Some(_)) = (have.size(), self.size, have.storage()) {
+            match wanted.cmp(&size) {
+                std::cmp::Ordering::Greater => grows = Some(wanted),
+                std::cmp::Ordering::Less => larger = Some((size, wanted)),
+                std::cmp::Ordering::Equal => {}
+            }
+        }
+        let mut value = self.options.clone();
+        value
+            .set("volume", volume)
+            .map_err(|error| unwantable(&self.key, error))?;
+        Ok(Fitted {
+            value: value.to_string(),
+            grows,
+            larger,
+        })
+    }
+
+    fn wanted_place(&self) -> &str {
+        match &self.source {
+            Source::Sized(Some(storage), _) => storage,
+            Source::Volume(text) | Source::Path(text) => text,
+            Source::Sized(None, _) | Source::Any => "a volume",
+        }
+    }
+}
+
+/// The key of a mount point.
+pub fn mount_key(key: &str) -> Result<&str, Unwantable> {
+    match Kind::of(key) {
+        Some(kind) if kind == Kind::MOUNT && key != ROOT => Ok(key),
+        _ => Err(unwantable(key, "is no mount point: name it mp0, mp1, …")),
+    }
+}
+
+fn source(volume: &str) -> Option<Source> {
+    let is_number = |text: &str| {
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+        [whole, fraction]
+            .iter()
+            .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    if volume.starts_with('/') {
+        return Some(Source::Path(volume.to_owned()));
+    }
+    match volume.split_once(':') {
+        None if is_number(volume) => Some(Source::Sized(None, volume.to_owned())),
+        Some((storage, size)) if is_number(size) => {
+            Some(Source::Sized(Some(storage.to_owned()), size.to_owned()))
+        }
+        Some(_) => Some(Source::Volume(volume.to_owned())),
+        None => None,
+    }
+}
+
+fn gibibytes(key: &str, number: &str) -> Result<Size, Unwantable> {
+    stated_size(key, &format!("{number}G"))
+}
+
+fn stated_size(key: &str, text: &str) -> Result<Size, Unwantable> {
+    text.parse().map_err(|error| unwantable(key, error))
+}
+
+/// A size as an allocation takes it: GiB, as a decimal.
+fn in_gibibytes(size: Size) -> String {
+    const GIB: u64 = 1 << 30;
+    let (whole, rest) = (size.bytes() / GIB, size.bytes() % GIB);
+    if rest == 0 {
+        whole.to_string()
+    } else {
+        // Thousandths are finer than any storage allocates; rounded up, so that it is not too small.
+        let thousandths = (rest * 1000).div_ceil(GIB);
+        let (whole, thousandths) = (whole + thousandths / 1000, thousandths % 1000);
+        format!("{whole}.{thousandths:03}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Volume;
+    use crate::guests::proxmox::{Mount, Volume as Parts};
+    use ansible::Args;
+    use serde_json::{Value, json};
+
+    fn parts(value: Value) -> Parts {
+        let Value::Object(map) = value else {
+            panic!("not an object")
+        };
+        Parts::parse(map).unwrap()
+    }
+
+    fn mount(value: Value) -> Mount {
+        let Value::Object(map) = value else {
+            panic!("not an object")
+        };
+        Mount::parse(map).unwrap()
+    }
+
+    #[test]
+    fn a_new_volume_is_asked_for_in_the_words_of_the_api() {
+        for (text, value) in [
+            ("10", "local:10"),
+            ("0.5", "local:0.5"),
+            ("ceph:10", "ceph:10"),
+            ("volume=ceph:10,acl=1", "ceph:10,acl=1"),
+            (
+                "size=8G,mountoptions=noatime",
+                "local:8,mountoptions=noatime",
+            ),
+            ("size=1536M", "local:1.500"),
+            ("ceph:vm-101-disk-0,size=4G", "ceph:vm-101-disk-0,size=4G"),
+        ] {
+            let volume = Volume::parse("rootfs", text).unwrap();
+            assert_eq!(volume.new_value("local").unwrap(), value, "{text}");
+        }
+        let volume = Volume::parse("mp0", "/srv/data,mp=/srv,ro=1").unwrap();
+        assert_eq!(volume.new_value("local").unwrap(), "/srv/data,mp=/srv,ro=1");
+    }
+
+    #[test]
+    fn parts_say_the_same_as_a_text() {
+        for (given, text) in [
+            (json!({"storage": "ceph", "size": 8}), "ceph:8"),
+            (
+                json!({"storage": "ceph", "size": 8, "options": {"acl": true, "quota": false}}),
+                "ceph:8,acl=1,quota=0",
+            ),
+            (
+                json!({"storage": "ceph", "volume": "vm-101-disk-0", "size": 8}),
+                "ceph:vm-101-disk-0,size=8G",
+            ),
+            (json!({"host_path": "/srv/data"}), "/srv/data"),
+        ] {
+            let volume = Volume::root(&parts(given.clone())).unwrap();
+            assert_eq!(volume.new_value("local").unwrap(), text, "{given}");
+        }
+        let given = json!({"id": "mp1", "mountpoint": "/srv", "storage": "ceph", "size": 3});
+        let volume = Volume::mount(&mount(given)).unwrap();
+        assert_eq!(volume.key(), "mp1");
+        assert_eq!(volume.new_value("local").unwrap(), "ceph:3,mp=/srv");
+    }
+
+    #[test]
+    fn a_volume_that_is_there_is_kept_and_only_grows() {
+        let have = "local-lvm:vm-101-disk-0,size=8G,acl=1";
+        for (text, value, grows, larger) in [
+            ("8", "local-lvm:vm-101-disk-0", None, None),
+            ("local-lvm:8", "local-lvm:vm-101-disk-0", None, None),
+            ("local-lvm:20", "local-lvm:vm-101-disk-0", Some("20G"), None),
+            ("12", "local-lvm:vm-101-disk-0", Some("12G"), None),
+            (
+                "size=9G,quota=1",
+                "local-lvm:vm-101-disk-0,quota=1",
+                Some("9G"),
+                None,
+            ),
+            (
+                "local-lvm:vm-101-disk-0,size=9G",
+                "local-lvm:vm-101-disk-0",
+                Some("9G"),
+                None,
+            ),
+            (
+                "volume=local-lvm:vm-101-disk-0,acl=0",
+                "local-lvm:vm-101-disk-0,acl=0",
+                None,
+                None,
+            ),
+            (
+                "local-lvm:4",
+                "local-lvm:vm-101-disk-0",
+                None,
+                Some(("8G", "4G")),
+            ),
+        ] {
+            let fitted = Volume::parse("rootfs", text).unwrap().fit(have).unwrap();
+            assert_eq!(fitted.value, value, "{text}");
+            let grows = grows.map(|size| size.parse().unwrap());
+            assert_eq!(fitted.grows, grows, "{text}");
+            let larger =
+                larger.map(|(size, wanted)| (size.parse().unwrap(), wanted.parse().unwrap()));
+            assert_eq!(fitted.larger, larger, "{text}");
+        }
+    }
+
+    #[test]
+    fn one_path_takes_the_place_of_another() {
+        let volume = Volume::parse("mp0", "/srv/b,mp=/srv").unwrap();
+        assert_eq!(
+            volume.fit("/srv/a,mp=/srv").unwrap().value,
+            "/srv/b,mp=/srv"
+        );
+    }
+
+    #[test]
+    fn what_would_take_the_place_of_a_volume_is_refused() {
+        for (text, have, why) in [
+            (
+                "ceph:8",
+                "local-lvm:vm-101-disk-0,size=8G",
+                "rootfs: is on local-lvm:vm-101-disk-0, and is not moved to ceph",
+            ),
+            (
+                "local-lvm:vm-101-disk-1",
+                "local-lvm:vm-101-disk-0,size=8G",
+                "rootfs: is on local-lvm:vm-101-disk-0, and is not moved to local-lvm:vm-101-disk-1",
+            ),
+            (
+                "/srv/a",
+                "local-lvm:vm-101-disk-0,size=8G",
+                "rootfs: is on local-lvm:vm-101-disk-0, and is not moved to /srv/a",
+            ),
+            (
+                "8",
+                "/srv/a,mp=/srv",
+                "rootfs: is on /srv/a, and is not moved to a volume",
+            ),
+        ] {
+            let volume = Volume::parse("rootfs", text).unwrap();
+            assert_eq!(volume.fit(have).unwrap_err().to_string(), why, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_volume_is_named() {
+        for (key, text, why) in [
+            (
+                "rootfs",
+                "ceph",
+                "rootfs: `ceph` is neither a size, nor a volume such as local-lvm:10, nor a path",
+            ),
+            (
+                "rootfs",
+                "acl=1",
+                "rootfs: states no volume, such as local-lvm:10",
+            ),
+            (
+                "mp0",
+                "ceph:4",
+                "mp0: has no place in the container, such as mp=/srv",
+            ),
+            (
+                "mp0",
+                "size=four",
+                "mp0: `four` is not a size: expected a number with K, M, G or T after it, such as 40G",
+            ),
+        ] {
+            let made = Volume::parse(key, text).and_then(|volume| volume.new_value("local"));
+            assert_eq!(made.unwrap_err().to_string(), why);
+        }
+        assert_eq!(
+            super::mount_key("data").unwrap_err().to_string(),
+            "data: is no mount point: name it mp0, mp1, …"
+        );
+    }
+}

@@ -1,0 +1,328 @@
+//! What is wanted of a container, by the keys of the API.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pve::Param;
+use pve::wire::{Kind, PropertyString, Size, switch};
+use serde_json::Value;
+
+use super::volume::{Fitted, ROOT, Volume, mount_key};
+use crate::guests::config::{Config, Unwantable, Want, Wanted};
+use crate::guests::proxmox::ContainerArgs;
+use crate::guests::values::{at_least, tags, unwantable};
+
+/// The keys of a container's network interface, by the schema of Proxmox VE 9.2.
+const INTERFACE_KEYS: &[&str] = &[
+    "bridge",
+    "firewall",
+    "gw",
+    "gw6",
+    "host-managed",
+    "hwaddr",
+    "ip",
+    "ip6",
+    "link_down",
+    "mtu",
+    "name",
+    "rate",
+    "tag",
+    "trunks",
+    "type",
+];
+
+/// What the task states.
+#[derive(Debug)]
+pub struct Stated<'a> {
+    args: &'a ContainerArgs,
+    /// Keys of the configuration that are no volumes.
+    keys: BTreeMap<String, String>,
+    /// The root and the mount points.
+    volumes: Vec<Volume>,
+}
+
+/// What is wanted of a container that is there.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// Its configuration.
+    pub wanted: Wanted,
+    /// The sizes that its volumes grow to.
+    pub sizes: BTreeMap<String, Size>,
+    /// What is stated and cannot be had.
+    pub warnings: Vec<String>,
+}
+
+impl<'a> Stated<'a> {
+    /// Out of the options.
+    pub fn of(args: &'a ContainerArgs) -> Result<Self, Unwantable> {
+        if args.ip_address.is_some() {
+            return Err(unwantable(
+                "ip_address",
+                "is no setting of containers since Proxmox VE 4; an address stands in netif, as in \
+                 net0: name=eth0,bridge=vmbr0,ip=192.0.2.5/24",
+            ));
+        }
+        let mut keys = BTreeMap::new();
+        let mut put = |key: &str, value: Option<String>| {
+            if let Some(value) = value {
+                keys.insert(key.to_owned(), value);
+            }
+        };
+        let number = |number: Option<u32>| number.map(|number| number.to_string());
+        put("cores", at_least("cores", args.cores.map(u64::from), 1)?);
+        put("cpulimit", number(args.cpus));
+        put("cpuunits", number(args.cpuunits));
+        put(
+            "memory",
+            at_least("memory", args.memory.map(u64::from), 16)?,
+        );
+        put("swap", number(args.swap));
+        put("onboot", args.onboot.map(|on| switch(on).to_owned()));
+        put("tags", args.tags.as_deref().map(tags).transpose()?);
+        put(
+            "features",
+            properties("features", args.features.as_deref())?,
+        );
+        put("startup", properties("startup", args.startup.as_deref())?);
+        for (key, value) in [
+            ("cmode", &args.cmode),
+            ("description", &args.description),
+            ("hookscript", &args.hookscript),
+            ("hostname", &args.hostname),
+            ("nameserver", &args.nameserver),
+            ("searchdomain", &args.searchdomain),
+            ("timezone", &args.timezone),
+        ] {
+            put(key, value.clone());
+        }
+        for (key, value) in args.netif.iter().flatten() {
+            put(key, Some(interface(key, value)?));
+        }
+        Ok(Self {
+            args,
+            keys,
+            volumes: volumes(args)?,
+        })
+    }
+
+    /// The parameters of the request that makes the container, beside its VMID and name.
+    pub fn params(&self) -> Result<Vec<(String, Param)>, Unwantable> {
+        let args = self.args;
+        let mut params: Vec<(String, Param)> = Vec::new();
+        let mut put = |key: &str, value: Param| params.push((key.to_owned(), value));
+        if let Some(template) = &args.ostemplate {
+            put("ostemplate", template.into());
+        }
+        put("unprivileged", args.unprivileged.into());
+        if args.ostype != "auto" {
+            put("ostype", (&args.ostype).into());
+        }
+        if let Some(pool) = &args.pool {
+            put("pool", pool.into());
+        }
+        for (key, value) in &self.keys {
+            if key.starts_with("net") && Kind::of(key).is_some() {
+                hold_named(key, value)?;
+            }
+            if key != "hostname" && !value.is_empty() {
+                put(key, value.into());
+            }
+        }
+        if !self.volumes.iter().any(|volume| volume.key() == ROOT) {
+            // The server makes a root of 4 GiB there, but only of a container that states no volume at all.
+            if let Some(volume) = self.volumes.first() {
+                return Err(unwantable(
+                    volume.key(),
+                    "a new container with mount points must state its root too: disk or disk_volume",
+                ));
+            }
+            put("storage", (&args.storage).into());
+        }
+        for volume in &self.volumes {
+            put(volume.key(), volume.new_value(&args.storage)?.into());
+        }
+        if let Some(password) = &args.password {
+            put("password", password.clone().into());
+        }
+        if let Some(keys) = &args.pubkey {
+            put("ssh-public-keys", keys.into());
+        }
+        Ok(params)
+    }
+
+    /// The storages that a new container's volumes are made on.
+    pub fn storages(&self) -> BTreeSet<&str> {
+        let root = self.volumes.iter().any(|volume| volume.key() == ROOT);
+        let storage = self.args.storage.as_str();
+        self.volumes
+            .iter()
+            .filter_map(|volume| volume.makes_on(storage))
+            .chain((!root).then_some(storage))
+            .collect()
+    }
+
+    /// What is wanted of a container that has this configuration. Nothing but
+    /// what is stated, and of a property string the parts that are stated.
+    pub fn about(&self, have: &Config) -> Result<About, Unwantable> {
+        let mut about = About::default();
+        for (key, value) in &self.keys {
+            let is_interface = key.starts_with("net") && Kind::of(key).is_some();
+            let want = match have.get(key) {
+                Some(had) if is_interface => interface_over(key, had, value)?,
+                None if is_interface => {
+                    hold_named(key, value)?;
+                    Want::Text(value.clone())
+                }
+                _ => Want::Text(value.clone()),
+            };
+            about.wanted.insert(key.clone(), want);
+        }
+        for volume in &self.volumes {
+            let key = volume.key().to_owned();
+            let Some(had) = have.get(&key) else {
+                let value = volume.new_value(&self.args.storage)?;
+                about.wanted.insert(key, Want::Text(value));
+                continue;
+            };
+            let Fitted {
+                value,
+                grows,
+                larger,
+            } = volume.fit(had)?;
+            if let Some((size, wanted)) = larger {
+                about.warnings.push(format!(
+                    "{key} is {size}, and stays so: volumes cannot shrink to {wanted}"
+                ));
+            }
+            if let Some(size) = grows {
+                about.sizes.insert(key.clone(), size);
+            }
+            about.wanted.insert(key, Want::Text(value));
+        }
+        for key in self.args.delete.iter().flatten() {
+            let gone = Want::Text(String::new());
+            if about.wanted.insert(key.clone(), gone).is_some() {
+                return Err(unwantable(key, "is stated and in delete at the same time"));
+            }
+        }
+        Ok(about)
+    }
+}
+
+/// A list of `key=value` as one property string.
+fn properties(key: &str, parts: Option<&[String]>) -> Result<Option<String>, Unwantable> {
+    let Some(parts) = parts else {
+        return Ok(None);
+    };
+    let text = parts.join(",");
+    if let Some(kind) = Kind::of(key) {
+        PropertyString::parse(kind, &text).map_err(|error| unwantable(key, error))?;
+    }
+    Ok(Some(text))
+}
+
+/// A network interface.
+fn interface(key: &str, value: &Value) -> Result<String, Unwantable> {
+    if Kind::of(key) != Some(Kind::NET) {
+        return Err(unwantable(
+            key,
+            "is no network interface: name it net0, net1, …",
+        ));
+    }
+    let text = value.as_str().ok_or_else(|| {
+        unwantable(
+            key,
+            "must be a property string, such as name=eth0,bridge=vmbr0",
+        )
+    })?;
+    let net = PropertyString::parse(Kind::NET, text).map_err(|error| unwantable(key, error))?;
+    match net.iter().find(|(name, _)| !INTERFACE_KEYS.contains(name)) {
+        // What stands without a key, and models of virtual machines.
+        Some(("model", value)) => Err(unwantable(
+            key,
+            format!(
+                "`{value}` belongs to no interface of a container, such as name=eth0,bridge=vmbr0"
+            ),
+        )),
+        Some((name, _)) => Err(unwantable(
+            key,
+            format!(
+                "there is no key `{name}`; known are {}",
+                INTERFACE_KEYS.join(", ")
+            ),
+        )),
+        None => Ok(net.to_string()),
+    }
+}
+
+/// The server takes no interface without a name, and says so only once it is asked.
+fn hold_named(key: &str, value: &str) -> Result<(), Unwantable> {
+    let named = PropertyString::parse(Kind::NET, value).is_ok_and(|net| net.get("name").is_some());
+    if named {
+        Ok(())
+    } else {
+        Err(unwantable(key, "has no name, such as name=eth0"))
+    }
+}
+
+/// What is stated of an interface that is there. A gateway that is not stated
+/// does not belong to a new address.
+fn interface_over(key: &str, had: &str, want: &str) -> Result<Want, Unwantable> {
+    let parse =
+        |text: &str| PropertyString::parse(Kind::NET, text).map_err(|error| unwantable(key, error));
+    let (had, wanted) = (parse(had)?, parse(want)?);
+    let only = |net: &PropertyString, part: &str| {
+        let mut alone = PropertyString::empty(Kind::NET);
+        if let Some(value) = net.get(part) {
+            // A value that was parsed can be written.
+            let _ = alone.set(part, value);
+        }
+        alone
+    };
+    let unset: Vec<&'static str> = [("ip", "gw"), ("ip6", "gw6")]
+        .into_iter()
+        .filter(|(address, gateway)| {
+            wanted.get(address).is_some()
+                && wanted.get(gateway).is_none()
+                && !only(&had, address).same(&only(&wanted, address))
+        })
+        .map(|(_, gateway)| gateway)
+        .collect();
+    Ok(Want::Parts {
+        set: want.to_owned(),
+        unset,
+    })
+}
+
+/// The root and the mount points.
+fn volumes(args: &ContainerArgs) -> Result<Vec<Volume>, Unwantable> {
+    let mut volumes = Vec::new();
+    if let Some(text) = &args.disk {
+        volumes.push(Volume::parse(ROOT, text)?);
+    }
+    if let Some(parts) = &args.disk_volume {
+        volumes.push(Volume::root(parts)?);
+    }
+    for (key, value) in args.mounts.iter().flatten() {
+        let text = value.as_str().ok_or_else(|| {
+            unwantable(
+                key,
+                "must be a property string, such as local-lvm:10,mp=/srv",
+            )
+        })?;
+        volumes.push(Volume::parse(mount_key(key)?, text)?);
+    }
+    for mount in args.mount_volumes.iter().flatten() {
+        let volume = Volume::mount(mount)?;
+        if volumes
+            .iter()
+            .any(|other: &Volume| other.key() == volume.key())
+        {
+            return Err(unwantable(volume.key(), "is stated twice"));
+        }
+        volumes.push(volume);
+    }
+    Ok(volumes)
+}
+
+#[cfg(test)]
+mod tests;
