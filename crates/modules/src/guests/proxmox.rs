@@ -284,3 +284,6 @@ impl Job for Proxmox {
         report
     }
 }
+
+#[cfg(test)]
+mod tests;
