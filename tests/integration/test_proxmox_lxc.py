@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import pytest
+from cluster import FakeCluster
+from conftest import connection_to
 from containers import DNS, NEW, TEMPLATE, run, writes  # noqa: F401
 
 # --------------------------------------------------------------------------------------------- from nothing to nothing
@@ -80,6 +82,24 @@ def test_nobody_of_that_name_is_absent_already(run):
     result = run(hostname="nope", state="absent")
     assert not result["changed"]
     assert (result["vmid"], result["msg"]) == (None, "VM nope is already absent.")
+
+
+@pytest.mark.parametrize("ansible", ["2.17", "2.19", "2.21"])
+def test_a_playbook_finds_the_module_whose_name_the_plugin_has(playbook, connection, ansible):
+    task = {"ferrox.proxmox.proxmox": {**connection, "vmid": 201, "state": "started"}}
+    run = playbook([task, task], ansible=ansible)
+    assert [result["changed"] for result in run.results] == [True, False]
+    assert run.result["msg"] == "VM mail (201) is already running."
+
+
+def test_on_8_it_is_the_same(ferrox):
+    with FakeCluster(seed="demo", time_scale=0, major=8) as eight:
+        options = {**connection_to(eight), **NEW}
+        larger = {"disk": "local-lvm:6", "memory": 300}
+        for changed, more in [(True, {}), (False, {}), (True, larger), (False, larger), (True, {"state": "absent"})]:
+            result = ferrox("proxmox", {**options, **more})
+            assert (result["changed"], result.get("failed")) == (changed, None), result
+        assert eight.schema_violations() == []
 
 
 # ----------------------------------------------------------------------------------------------- started, stopped, …

@@ -1,7 +1,9 @@
 //! What the module `proxmox` is made of: what is wanted of a container, and the
 //! plan for each state.
 
+pub mod clone;
 pub mod gone;
+pub mod interface;
 pub mod new;
 pub mod present;
 pub mod subject;

@@ -1,5 +1,5 @@
-//! Containers that are made: of a template, as a clone, or anew in the place of
-//! one that is there.
+//! Containers that are made: of a template, or anew in the place of one that is
+//! there.
 
 use std::sync::Arc;
 
@@ -12,51 +12,30 @@ use pve::{Call, Cluster, Param, Planned, Step, Track, path};
 use serde_json::{Map, Value, json};
 
 use super::present::unwanted;
-use super::subject::{CONTAINERS, Made, Notes, title};
+use super::subject::{Made, Notes, title};
 use super::wanted::Stated;
 use crate::fault;
 use crate::guests::config::Config;
 use crate::guests::delta::Delta;
-use crate::guests::proxmox::{CloneType, ContainerArgs};
-use crate::guests::single::{Deed, Named, One, patience};
-use crate::guests::steps::{self, Create, Remove};
+use crate::guests::proxmox::ContainerArgs;
+use crate::guests::single::{Deed, One, patience};
+use crate::guests::steps::{Create, Remove};
 use crate::job::Task;
 
-/// The options that a clone does not take over.
-const NOT_FOR_CLONES: &[&str] = &[
-    "cmode",
-    "cores",
-    "cpus",
-    "cpuunits",
-    "disk",
-    "disk_volume",
-    "features",
-    "hookscript",
-    "memory",
-    "mount_volumes",
-    "mounts",
-    "nameserver",
-    "netif",
-    "onboot",
-    "ostype",
-    "password",
-    "pubkey",
-    "searchdomain",
-    "startup",
-    "swap",
-    "tags",
-    "timezone",
-    "unprivileged",
-];
-
 /// What a container is made of, and what there is to say of it.
-struct Making {
-    verb: &'static str,
-    source: String,
-    steps: Vec<Step>,
+pub struct Making {
+    /// `Created`, `Cloned`.
+    pub verb: &'static str,
+    /// What of.
+    pub source: String,
+    /// What makes it.
+    pub steps: Vec<Step>,
+    /// The one that is there, and has to go first.
+    pub before: Map<String, Value>,
     /// What is shown of it, beside its name, its VMID and its node.
-    after: Map<String, Value>,
-    warnings: Vec<String>,
+    pub after: Map<String, Value>,
+    /// What the user should know.
+    pub warnings: Vec<String>,
 }
 
 /// Makes one of a template.
@@ -106,18 +85,18 @@ pub fn recreate(
     making.warnings.push(format!(
         "the container {title} is removed with its volumes and made anew (force: true)"
     ));
-    let Planned::Ready(mut plan, notes) = planned(task, resources, &node, Some(vmid), making)
-    else {
-        return Err(Failure::new("a plan was expected"));
-    };
-    for track in &mut plan.tracks {
-        track.whole = true;
+    for (key, value) in [
+        ("hostname", json!(one.name)),
+        ("node", json!(one.address.node)),
+        ("vmid", json!(vmid)),
+        (
+            "rootfs",
+            json!(Config::from_config(&one.read).get("rootfs")),
+        ),
+    ] {
+        making.before.insert(key.to_owned(), value);
     }
-    plan.before = json!({
-        "hostname": one.name, "node": one.address.node, "vmid": vmid,
-        "rootfs": Config::from_config(&one.read).get("rootfs"),
-    });
-    Ok(Planned::Ready(plan, notes))
+    Ok(planned(task, resources, &node, Some(vmid), making))
 }
 
 fn of_template(
@@ -151,100 +130,14 @@ fn of_template(
         verb: "Created",
         source: format!("template {template}"),
         steps: vec![create.step()],
+        before: Map::new(),
         after,
         warnings: Vec::new(),
     })
 }
 
-/// Clones one.
-pub fn clone(
-    task: &Task<'_, ContainerArgs>,
-    source: u32,
-    resources: &Resources,
-    cluster: &Cluster,
-) -> Result<Planned<Notes>, Failure> {
-    let args = task.args;
-    let node = node(args, resources)?;
-    let Some(listed) = resources.guest(source) else {
-        let named = Named::of(Some(source), None, CONTAINERS);
-        return Err(named.map_or_else(
-            || Failure::new(format!("VM with vmid {source} does not exist in cluster")),
-            |named| named.missing(cluster, resources),
-        ));
-    };
-    if listed.address.kind != GuestKind::Lxc {
-        return Err(Failure::new(format!(
-            "The specified VM {source} is not an lxc."
-        )));
-    }
-    let config = cluster.get(&listed.address.config()).map_err(|error| {
-        fault::unable(
-            &format!("read the configuration of container `{source}`"),
-            &error,
-        )
-    })?;
-    let is_template = Config::from_config(&config).is_template();
-    let full = match (args.clone_type, is_template) {
-        (CloneType::Linked, false) => {
-            return Err(Failure::new(
-                "Cloning type 'linked' is only supported for template containers.",
-            ));
-        }
-        (CloneType::Linked | CloneType::Opportunistic, true) => false,
-        (CloneType::Full, _) | (CloneType::Opportunistic, false) => true,
-    };
-    let clone = steps::Clone {
-        source: &listed.address,
-        at_once: 1,
-        name: args.hostname.as_deref(),
-        vmid: args.vmid,
-        node: &node,
-        full,
-        storage: Some(&args.storage),
-        format: None,
-        pool: args.pool.as_deref(),
-        snapshot: None,
-        description: args.description.as_deref(),
-        writes_to: Vec::new(),
-        user: cluster.client().user(),
-    };
-    let mut after = Map::new();
-    after.insert("clone".to_owned(), json!(source));
-    after.insert("full".to_owned(), json!(full));
-    for (key, value) in [("pool", &args.pool), ("description", &args.description)] {
-        if let Some(value) = value {
-            after.insert(key.to_owned(), json!(value));
-        }
-    }
-    if full {
-        after.insert("storage".to_owned(), json!(args.storage));
-    }
-    let making = Making {
-        verb: "Cloned",
-        source: source.to_string(),
-        steps: vec![clone.step()],
-        after,
-        warnings: idle(task).into_iter().collect(),
-    };
-    Ok(planned(task, resources, &node, args.vmid, making))
-}
-
-/// What is stated and not written to a clone.
-fn idle(task: &Task<'_, ContainerArgs>) -> Option<String> {
-    let idle: Vec<&str> = NOT_FOR_CLONES
-        .iter()
-        .copied()
-        .filter(|option| task.context.given(option))
-        .collect();
-    (!idle.is_empty()).then(|| {
-        format!(
-            "a clone has what its source has; not written: {}. A task without clone writes them",
-            idle.join(", ")
-        )
-    })
-}
-
-fn planned(
+/// The plan that makes it.
+pub fn planned(
     task: &Task<'_, ContainerArgs>,
     resources: &Resources,
     node: &str,
@@ -268,6 +161,7 @@ fn planned(
             ),
         });
     }
+    track.whole = !making.before.is_empty();
     let mut after = making.after;
     after.insert("hostname".to_owned(), json!(hostname));
     after.insert("node".to_owned(), json!(node));
@@ -276,7 +170,7 @@ fn planned(
     let deed = Deed {
         delta: Delta {
             steps: making.steps,
-            before: Map::new(),
+            before: making.before,
             after,
         },
         warnings: making.warnings,
@@ -297,7 +191,7 @@ fn planned(
 }
 
 /// The node that a container is made on.
-fn node(args: &ContainerArgs, resources: &Resources) -> Result<String, Failure> {
+pub fn node(args: &ContainerArgs, resources: &Resources) -> Result<String, Failure> {
     let node = args.node.clone().unwrap_or_default();
     if !resources.nodes.iter().any(|known| known.node == node) {
         return Err(Failure::new(format!(

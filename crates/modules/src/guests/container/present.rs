@@ -10,7 +10,8 @@ use pve::wire::{Kind, PropertyString, parse_switch};
 use pve::{Cluster, Planned};
 use serde_json::{Value, json};
 
-use super::new::{clone, create, recreate};
+use super::clone::clone;
+use super::new::{create, recreate};
 use super::subject::{Notes, hold_no_vm, named, title};
 use super::wanted::Stated;
 use crate::guests::config::{Config, Unwantable, change};

@@ -4,31 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pve::Param;
 use pve::wire::{Kind, PropertyString, Size, switch};
-use serde_json::Value;
 
+use super::interface;
 use super::volume::{Fitted, ROOT, Volume, mount_key};
 use crate::guests::config::{Config, Unwantable, Want, Wanted};
 use crate::guests::proxmox::ContainerArgs;
 use crate::guests::values::{at_least, tags, unwantable};
-
-/// The keys of a container's network interface, by the schema of Proxmox VE 9.2.
-const INTERFACE_KEYS: &[&str] = &[
-    "bridge",
-    "firewall",
-    "gw",
-    "gw6",
-    "host-managed",
-    "hwaddr",
-    "ip",
-    "ip6",
-    "link_down",
-    "mtu",
-    "name",
-    "rate",
-    "tag",
-    "trunks",
-    "type",
-];
 
 /// What the task states.
 #[derive(Debug)]
@@ -60,6 +41,9 @@ impl<'a> Stated<'a> {
                 "is no setting of containers since Proxmox VE 4; an address stands in netif, as in \
                  net0: name=eth0,bridge=vmbr0,ip=192.0.2.5/24",
             ));
+        }
+        if args.hostname.as_deref() == Some("") {
+            return Err(unwantable("hostname", "is empty"));
         }
         let mut keys = BTreeMap::new();
         let mut put = |key: &str, value: Option<String>| {
@@ -95,7 +79,7 @@ impl<'a> Stated<'a> {
             put(key, value.clone());
         }
         for (key, value) in args.netif.iter().flatten() {
-            put(key, Some(interface(key, value)?));
+            put(key, Some(interface::stated(key, value)?));
         }
         Ok(Self {
             args,
@@ -120,8 +104,8 @@ impl<'a> Stated<'a> {
             put("pool", pool.into());
         }
         for (key, value) in &self.keys {
-            if key.starts_with("net") && Kind::of(key).is_some() {
-                hold_named(key, value)?;
+            if interface::is_key(key) {
+                interface::hold_named(key, value)?;
             }
             if key != "hostname" && !value.is_empty() {
                 put(key, value.into());
@@ -165,11 +149,10 @@ impl<'a> Stated<'a> {
     pub fn about(&self, have: &Config) -> Result<About, Unwantable> {
         let mut about = About::default();
         for (key, value) in &self.keys {
-            let is_interface = key.starts_with("net") && Kind::of(key).is_some();
             let want = match have.get(key) {
-                Some(had) if is_interface => interface_over(key, had, value)?,
-                None if is_interface => {
-                    hold_named(key, value)?;
+                Some(had) if interface::is_key(key) => interface::over(key, had, value)?,
+                None if interface::is_key(key) => {
+                    interface::hold_named(key, value)?;
                     Want::Text(value.clone())
                 }
                 _ => Want::Text(value.clone()),
@@ -210,7 +193,8 @@ impl<'a> Stated<'a> {
 
 /// A list of `key=value` as one property string.
 fn properties(key: &str, parts: Option<&[String]>) -> Result<Option<String>, Unwantable> {
-    let Some(parts) = parts else {
+    // What is not stated is kept, and an empty list states nothing.
+    let Some(parts) = parts.filter(|parts| !parts.is_empty()) else {
         return Ok(None);
     };
     let text = parts.join(",");
@@ -218,79 +202,6 @@ fn properties(key: &str, parts: Option<&[String]>) -> Result<Option<String>, Unw
         PropertyString::parse(kind, &text).map_err(|error| unwantable(key, error))?;
     }
     Ok(Some(text))
-}
-
-/// A network interface.
-fn interface(key: &str, value: &Value) -> Result<String, Unwantable> {
-    if Kind::of(key) != Some(Kind::NET) {
-        return Err(unwantable(
-            key,
-            "is no network interface: name it net0, net1, …",
-        ));
-    }
-    let text = value.as_str().ok_or_else(|| {
-        unwantable(
-            key,
-            "must be a property string, such as name=eth0,bridge=vmbr0",
-        )
-    })?;
-    let net = PropertyString::parse(Kind::NET, text).map_err(|error| unwantable(key, error))?;
-    match net.iter().find(|(name, _)| !INTERFACE_KEYS.contains(name)) {
-        // What stands without a key, and models of virtual machines.
-        Some(("model", value)) => Err(unwantable(
-            key,
-            format!(
-                "`{value}` belongs to no interface of a container, such as name=eth0,bridge=vmbr0"
-            ),
-        )),
-        Some((name, _)) => Err(unwantable(
-            key,
-            format!(
-                "there is no key `{name}`; known are {}",
-                INTERFACE_KEYS.join(", ")
-            ),
-        )),
-        None => Ok(net.to_string()),
-    }
-}
-
-/// The server takes no interface without a name, and says so only once it is asked.
-fn hold_named(key: &str, value: &str) -> Result<(), Unwantable> {
-    let named = PropertyString::parse(Kind::NET, value).is_ok_and(|net| net.get("name").is_some());
-    if named {
-        Ok(())
-    } else {
-        Err(unwantable(key, "has no name, such as name=eth0"))
-    }
-}
-
-/// What is stated of an interface that is there. A gateway that is not stated
-/// does not belong to a new address.
-fn interface_over(key: &str, had: &str, want: &str) -> Result<Want, Unwantable> {
-    let parse =
-        |text: &str| PropertyString::parse(Kind::NET, text).map_err(|error| unwantable(key, error));
-    let (had, wanted) = (parse(had)?, parse(want)?);
-    let only = |net: &PropertyString, part: &str| {
-        let mut alone = PropertyString::empty(Kind::NET);
-        if let Some(value) = net.get(part) {
-            // A value that was parsed can be written.
-            let _ = alone.set(part, value);
-        }
-        alone
-    };
-    let unset: Vec<&'static str> = [("ip", "gw"), ("ip6", "gw6")]
-        .into_iter()
-        .filter(|(address, gateway)| {
-            wanted.get(address).is_some()
-                && wanted.get(gateway).is_none()
-                && !only(&had, address).same(&only(&wanted, address))
-        })
-        .map(|(_, gateway)| gateway)
-        .collect();
-    Ok(Want::Parts {
-        set: want.to_owned(),
-        unset,
-    })
 }
 
 /// The root and the mount points.

@@ -25,6 +25,7 @@ fn canned() -> Canned {
         )
         .always("GET /nodes/pve1/lxc", json!([]))
         .always("GET /nodes/pve1/lxc/200/status/current", current("running", 0))
+        .always("GET /nodes/pve1/lxc/200/config", json!({"rootfs": "ceph:vm-200-disk-0,size=8G"}))
         .always("GET /nodes/pve1/lxc/201/status/current", current("stopped", 0))
         .always("GET /nodes/pve1/lxc/202/status/current", current("stopped", 1))
         .always(
@@ -221,6 +222,14 @@ fn what_cannot_be_is_told_before_anything_is_done() {
         (
             json!({"vmid": 203, "state": "started"}),
             "the guest `203` is on the node pve2, which is offline",
+        ),
+        (
+            json!({"hostname": "x", "node": "pve1", "clone": 200, "storage": "ceph"}),
+            "VM 200 is running, and only one that is stopped is copied: stop it before",
+        ),
+        (
+            json!({"hostname": "", "node": "pve1", "vmid": 201}),
+            "hostname: is empty",
         ),
         (
             json!({"hostname": "x", "node": "pve2", "clone": 202}),

@@ -120,6 +120,7 @@ fn what_is_as_it_is_wanted_is_not_written() {
         json!({"mount_volumes": [
             {"id": "mp0", "mountpoint": "/srv", "storage": "ceph", "size": 4, "options": {"backup": true}}]}),
         json!({"delete": ["searchdomain", "mp7"]}),
+        json!({"features": [], "startup": [], "netif": {}, "mounts": {}}),
         json!({"password": "hunter2", "pubkey": "x", "pool": "lab", "unprivileged": false, "ostype": "alpine"}),
     ] {
         assert_eq!(written(&more).as_deref(), Ok(""), "{more}");
