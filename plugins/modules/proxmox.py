@@ -45,8 +45,9 @@ options:
     type: str
   node:
     description:
-      - The node that a new container is made on. With O(clone) it is the node that the container to clone is
-        looked for on first. A container that is there is found on whichever node it is.
+      - The node that a new container is made on. What is cloned is found wherever it is; for a clone on
+        another node, its volumes must lie on storages that both nodes share. A container that is there is
+        found wherever it is, and stays there.
     type: str
   state:
     description:

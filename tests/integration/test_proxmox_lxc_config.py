@@ -166,11 +166,12 @@ def test_an_option_that_proxmox_ve_does_not_have_is_refused_with_what_to_do(run,
 
 def test_what_is_chosen_when_a_container_is_made_is_a_warning_later(run, cluster):
     cluster.patch(guests=[{"vmid": 200, "config": {"unprivileged": 1, "ostype": "debian"}}])
-    result = run(DNS, unprivileged=False, ostype="alpine", password="correct-horse")
+    result = run(DNS, unprivileged=False, ostype="alpine", password="correct-horse", pool="lab")
     assert not result["changed"]
     assert result["warnings"] == [
         "unprivileged is true and stays so: it is chosen when a container is made",
-        "ostype is debian and stays so: it is chosen when a container is made"]
+        "ostype is debian and stays so: it is chosen when a container is made",
+        "the pool is none and stays so: proxmox_pool_member moves a container to another one"]
     assert "warnings" not in run(DNS)
 
 

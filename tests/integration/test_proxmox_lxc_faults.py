@@ -136,6 +136,30 @@ def test_a_task_that_fails_is_told_at_once_with_its_cause(run, cluster):
     assert result["failure"]["kind"] == "task_failed"
 
 
+def test_a_container_that_does_not_shut_down_is_not_stopped_the_hard_way_unasked(run, cluster):
+    cluster.fault(method="POST", path=r".*/lxc/200/status/shutdown",
+                  task={"exitstatus": "command 'lxc-stop -n 200 --nokill --timeout 3' failed: exit code 1"})
+    result = run(vmid=200, state="restarted", timeout=3)
+    assert result["failed"] and "with force: true" in result["msg"]
+    assert writes(cluster) == ["POST /nodes/pve1/lxc/200/status/shutdown"]
+    assert cluster.guest(200)["status"] == "running"
+
+
+@pytest.mark.parametrize("options", [{"state": "started"}, {"state": "restarted"}])
+def test_the_ha_manager_starts_what_it_manages(run, cluster, options):
+    cluster.patch(guests=[{"vmid": 201, "ha": "stopped"}, {"vmid": 200, "ha": "started"}])
+    vmid = 201 if options["state"] == "started" else 200
+    assert run(vmid=vmid, **options)["changed"]
+    assert cluster.guest(vmid)["status"] == "running"
+
+
+def test_a_container_under_ha_goes_with_purge_only(run, cluster):
+    cluster.patch(guests=[{"vmid": 201, "ha": "stopped"}])
+    result = run(vmid=201, state="absent")
+    assert result["failed"] and "used in HA resources and purge parameter not set" in result["msg"]
+    assert run(vmid=201, state="absent", purge=True)["changed"]
+
+
 def test_a_timeout_that_is_stated_is_kept_to(run, cluster):
     cluster.control("POST", "/time-scale", {"time_scale": 1})
     cluster.fault(method="POST", path=r".*/lxc", task={"delay": 600})

@@ -116,7 +116,8 @@ fn hint(error: &Error) -> Option<String> {
         Error::Refused(refusal) => refusal_hint(refusal),
         Error::NotSent { why, .. } => ca_path_hint(why).map(str::to_owned),
         Error::TaskFailed(failure) if failure.matched() == Some(Matched::ShutdownTimeout) => Some(
-            "The guest did not shut down in the time it was given; with on_timeout: stop its power is cut"
+            "The guest did not shut down in the time it was given; with force: true or on_timeout: stop, whichever \
+             the module has, its power is cut"
                 .to_owned(),
         ),
         _ => None,
@@ -198,7 +199,8 @@ mod tests {
             unable("shut down VM `db`", &Error::TaskFailed(Box::new(failure)))
         };
         let in_vain = failed("VM quit/powerdown failed - got timeout");
-        let hint = "The guest did not shut down in the time it was given; with on_timeout: stop its power is cut";
+        let hint = "The guest did not shut down in the time it was given; with force: true or on_timeout: stop, \
+                    whichever the module has, its power is cut";
         assert_eq!(in_vain.details["hint"], json!(hint));
         assert!(
             in_vain.msg.ends_with(&format!("got timeout. {hint}")),

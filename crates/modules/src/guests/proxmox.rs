@@ -43,8 +43,9 @@ pub struct ContainerArgs {
     /// The container's host name. Without O(vmid) it says which container is meant; it must be the only one of that
     /// name then. With O(vmid) it is the name that the container gets, where O(state=present).
     pub hostname: Option<String>,
-    /// The node that a new container is made on. With O(clone) it is the node that the container to clone is looked
-    /// for on first. A container that is there is found on whichever node it is.
+    /// The node that a new container is made on. What is cloned is found wherever it is; for a clone on another node,
+    /// its volumes must lie on storages that both nodes share. A container that is there is found wherever it is, and
+    /// stays there.
     pub node: Option<String>,
     /// V(present) makes the container or brings it to what is stated, V(started), V(stopped) and V(restarted) switch
     /// it, V(template) converts it to a template, for which it must not run. V(restarted) leaves a container that does

@@ -109,7 +109,7 @@ fn updated(
         .does(delta)
         .within(patience(task.context, args.timeout));
     deed.warnings = about.warnings;
-    deed.warnings.extend(kept(task, &have));
+    deed.warnings.extend(kept(task, &have, one.pool.as_deref()));
     Ok(deed.planned(&one.address, title).map(|told| Notes {
         told,
         written,
@@ -118,7 +118,7 @@ fn updated(
 }
 
 /// What is stated and is only chosen when a container is made.
-fn kept(task: &Task<'_, ContainerArgs>, have: &Config) -> Vec<String> {
+fn kept(task: &Task<'_, ContainerArgs>, have: &Config, pool: Option<&str>) -> Vec<String> {
     let args = task.args;
     let mut warnings = Vec::new();
     let unprivileged = have.get("unprivileged").and_then(parse_switch) == Some(true);
@@ -133,6 +133,12 @@ fn kept(task: &Task<'_, ContainerArgs>, have: &Config) -> Vec<String> {
     {
         warnings.push(format!(
             "ostype is {ostype} and stays so: it is chosen when a container is made"
+        ));
+    }
+    if args.pool.is_some() && args.pool.as_deref() != pool {
+        warnings.push(format!(
+            "the pool is {} and stays so: proxmox_pool_member moves a container to another one",
+            pool.unwrap_or("none")
         ));
     }
     warnings
