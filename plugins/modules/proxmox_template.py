@@ -113,8 +113,7 @@ notes:
     was asked for what is behind the URL. Where the download fails after that, the failure says that the old one is gone.
   - An upload goes through the node that O(api_host) names, which keeps the whole file in C(/var/tmp) until it is copied.
   - An interrupted upload leaves nothing behind. A download that the server has begun goes on; the task's failure names it.
-  - What is uploaded from the managed host, O(src) names there. Without O(delegate_to) and with C(connection=local) that
-    is the controller.
+  - O(src) is a path of the machine that the module runs on, which is the controller where the connection is C(local).
 author:
   - The Ferrox authors (@ferrox)
 """
@@ -131,7 +130,7 @@ EXAMPLES = r"""
     node: pve1
     storage: local
     content_type: iso
-    url: https://cdimage.debian.org/debian-cd/13.1.0/amd64/iso-cd/debian-13.1.0-amd64-netinst.iso
+    url: https://mirror.example.org/debian/debian-13.1.0-amd64-netinst.iso
     checksum_algorithm: sha256
     checksum: 658b28e209b578fe788ec5867deebae57b6aac5fce3692bbb116bab9c65568b3
 
@@ -139,7 +138,7 @@ EXAMPLES = r"""
   ferrox.proxmox.proxmox_template:
     storage: nfs
     content_type: import
-    url: https://cloud-images.ubuntu.com/noble/current/noble-server-cloudimg-amd64.img
+    url: https://mirror.example.org/ubuntu/noble-server-cloudimg-amd64.img
     template: noble-server-cloudimg-amd64.qcow2
 
 - name: A file of this machine, in place of the one that is there

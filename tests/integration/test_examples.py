@@ -45,12 +45,19 @@ def examples(module, port=None):
 # What examples take for granted, beside the demo's guests; the form is told in tests/cluster/state.py.
 START = {
     "proxmox_access_acl": {"users": {"ops@pve": {}, "monitoring@pve": {"tokens": {"metrics": {}}}}},
+    "proxmox_cloud_template": {"urls": {
+        "https://mirror.example.org/debian/debian-13-genericcloud-amd64.qcow2": {
+            "sha512": "1882f2d0debfb52254db0b0fc850d222fa68470a644a914d181f744ac1511a6c"
+                      "aa1835368362db6dee88504a13c726b3ee9de0e43648353f62e90e075f497026"},
+        "https://mirror.example.org/ubuntu/noble-server-cloudimg-amd64.img": {
+            "sha256": "12f0a0e6bd4e1ea20ee1cfa9e6b3e6c3bdd8de8d71d9d2e4b1f2c9a4c5a2ab17"},
+    }},
     "proxmox_template": {
         "appliances": {"debian-12-standard_12.7-1_amd64.tar.zst": {"size": 125 << 20}},
         "urls": {
-            "https://cdimage.debian.org/debian-cd/13.1.0/amd64/iso-cd/debian-13.1.0-amd64-netinst.iso": {
+            "https://mirror.example.org/debian/debian-13.1.0-amd64-netinst.iso": {
                 "sha256": "658b28e209b578fe788ec5867deebae57b6aac5fce3692bbb116bab9c65568b3"},
-            "https://cloud-images.ubuntu.com/noble/current/noble-server-cloudimg-amd64.img": {"size": 600 << 20},
+            "https://mirror.example.org/ubuntu/noble-server-cloudimg-amd64.img": {"size": 600 << 20},
         },
         "storages": {"local": {"volumes": {"iso/debian-13.1.0-amd64-netinst.iso": None}},
                      "nfs": {"content": "images,iso,vztmpl,backup,snippets,import"}},

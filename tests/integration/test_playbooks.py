@@ -105,3 +105,53 @@ def test_readme_playbook_makes_its_vms_and_then_nothing_more(playbook, cluster, 
     assert first.rc == 0, first.stdout
     assert {vm["name"]: vm["status"] for vm in first.result["vms"]} == dict.fromkeys(["web-1", "web-2", "db-1"], "running")
     assert first.result["changed"] and not second.result["changed"]
+
+
+# ------------------------------------------------------------------------------------------- cloud_template.yml
+
+@pytest.fixture
+def make_template(playbook, cluster, tmp_path):
+    """Runs playbooks/cloud_template.yml with a published file of checksums: make_template(digest) -> Run."""
+    images = "https://cloud.example.org"
+    image = "debian-13-genericcloud-amd64.qcow2"
+
+    def run(digest, ansible="2.19", **options):
+        published = tmp_path / "SHA256SUMS"
+        published.write_text(f"{'0' * 64}  other-{image}\n{digest} *{image}\n{'1' * 64}  {image}.torrent\n")
+        cluster.patch(urls={f"{images}/{image}": {"sha256": digest}})
+        variables = tmp_path / "variables.yml"
+        variables.write_text(yaml.safe_dump({
+            "proxmox_api_host": f"{cluster.host}:{cluster.port}",
+            "proxmox_ca_path": cluster.ca_path,
+            "vault_proxmox_api_user": f"{cluster.api_user}!{cluster.api_token_id}",
+            "vault_proxmox_api_token_secret": cluster.api_token_secret,
+            "proxmox_cloud_node": "pve1",
+            "proxmox_cloud_images": images,
+            "proxmox_cloud_image": image,
+            "proxmox_cloud_sums": "SHA256SUMS",
+            "proxmox_cloud_settings": {"cores": 2, "memory": 1024},
+            # Nothing is asked of the internet.
+            "cloud_published": published.read_text(),
+        }))
+        content = (REPOSITORY / "playbooks/cloud_template.yml").read_text()
+        return playbook(content, ansible, arguments=["-e", f"@{variables}"], **options)
+
+    return run
+
+
+@VERSIONS
+def test_a_published_image_becomes_a_template_and_a_newer_one_another(make_template, cluster, ansible):
+    def templates():
+        return {guest["name"] for guest in cluster.state()["guests"]
+                if guest["name"].startswith("debian-13-cloud") and guest["template"]}
+
+    assert make_template("a" * 64, ansible, check=True).stats["localhost"]["changed"] == 1
+    assert templates() == set()
+    first = make_template("a" * 64, ansible)
+    assert first.stats["localhost"]["changed"] == 1, first.stdout
+    assert templates() == {"debian-13-cloud"}
+    assert make_template("a" * 64, ansible).stats["localhost"]["changed"] == 0
+    newer = make_template("b" * 64, ansible)
+    assert newer.results[0]["name"] == "debian-13-cloud-bbbbbbbb", newer.stdout
+    assert templates() == {"debian-13-cloud", "debian-13-cloud-bbbbbbbb"}
+    assert make_template("b" * 64, ansible).stats["localhost"]["changed"] == 0

@@ -211,11 +211,3 @@ def test_a_locked_container_is_told_to_be_so(run, cluster):
     cluster.patch(guests=[{"vmid": 201, "lock": "backup"}])
     result = run(vmid=201, state="started")
     assert result["failed"] and "CT is locked (backup)" in result["msg"]
-
-
-def test_a_container_that_is_mounted_is_one_that_does_not_run(run, cluster):
-    cluster.patch(guests=[{"vmid": 201, "lock": "mounted"}])
-    result = run(vmid=201, state="absent", force=True)
-    assert result["failed"] and "CT is locked (mounted)" in result["msg"]
-    assert run(vmid=201, state="stopped")["msg"] == "VM mail (201) is already stopped."
-    assert run(vmid=201, state="started")["changed"]

@@ -8,6 +8,7 @@ pub mod order;
 pub mod power;
 pub mod proxmox;
 pub mod proxmox_clone_vms;
+pub mod proxmox_cloud_template;
 pub mod proxmox_shutdown_vms;
 pub mod proxmox_start_vms;
 #[cfg(test)]

@@ -23,6 +23,7 @@ pub const MODULES: &[Module] = &[
     guests::proxmox::MODULE,
     access::proxmox_access_acl::MODULE,
     guests::proxmox_clone_vms::MODULE,
+    guests::proxmox_cloud_template::MODULE,
     cluster::proxmox_cluster_join_info::MODULE,
     cluster::proxmox_cluster_status_info::MODULE,
     cluster::proxmox_connectivity::MODULE,

@@ -15,7 +15,7 @@ use std::time::Duration;
 use pve::plan::{Lost, Probe};
 use pve::{Path, Segment, path};
 
-pub use clone::{Clone, clone_tasks, is_locked_by_clone, name_key, running_clones};
+pub use clone::{Clone, clone_tasks, is_locked_by_clone, name_key, running, running_clones, tasks};
 pub use configure::{adapt, configure, enter_pool, grow};
 pub use create::Create;
 pub use power::{

@@ -1,5 +1,7 @@
 //! Values as people state them, as the API takes them.
 
+use std::ops::RangeInclusive;
+
 use pve::wire::{IpConfig, Kind, PropertyString, Size, SshKeys, Tags, text_of};
 use serde_json::{Map, Value};
 
@@ -11,6 +13,24 @@ pub fn unwantable(key: &str, why: impl std::fmt::Display) -> Unwantable {
         key: key.to_owned(),
         why: why.to_string(),
     }
+}
+
+/// Two VMIDs and all between them, such as `5000-5999`.
+pub fn vmid_range(text: Option<&str>) -> Result<Option<RangeInclusive<u32>>, Unwantable> {
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    let parsed = text.split_once('-').and_then(|(first, last)| {
+        let first: u32 = first.trim().parse().ok()?;
+        let last: u32 = last.trim().parse().ok()?;
+        (100..=last).contains(&first).then_some(first..=last)
+    });
+    parsed.map(Some).ok_or_else(|| {
+        unwantable(
+            "vmid_range",
+            "must be two VMIDs from 100 on, such as 5000-5999",
+        )
+    })
 }
 
 /// Tags, in any order.

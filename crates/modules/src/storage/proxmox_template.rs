@@ -12,7 +12,7 @@ use pve::nodes::storage::File;
 use pve::{Cluster, Plan, Planned, Step, Track};
 use serde_json::{Value, json};
 
-use super::volume::{Content, Volume};
+use super::volume::{Algorithm, Content, Volume};
 use crate::connection::{Connection, DropIn};
 use crate::fault;
 use crate::guests::single;
@@ -66,23 +66,6 @@ pub struct TemplateArgs {
     pub checksum_algorithm: Option<Algorithm>,
     /// What the file must hash to, in hexadecimal digits. The server checks it before the volume comes to be.
     pub checksum: Option<String>,
-}
-
-/// A hash function.
-#[derive(Choice, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Algorithm {
-    /// MD5.
-    Md5,
-    /// SHA-1.
-    Sha1,
-    /// SHA-224.
-    Sha224,
-    /// SHA-256.
-    Sha256,
-    /// SHA-384.
-    Sha384,
-    /// SHA-512.
-    Sha512,
 }
 
 /// The module.

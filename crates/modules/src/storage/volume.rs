@@ -57,13 +57,86 @@ impl Content {
     }
 }
 
+/// A hash function.
+#[derive(Choice, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// MD5.
+    Md5,
+    /// SHA-1.
+    Sha1,
+    /// SHA-224.
+    Sha224,
+    /// SHA-256.
+    Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
+}
+
+impl Algorithm {
+    const ALL: [Self; 6] = [
+        Self::Md5,
+        Self::Sha1,
+        Self::Sha224,
+        Self::Sha256,
+        Self::Sha384,
+        Self::Sha512,
+    ];
+
+    /// How many hexadecimal digits its values have.
+    fn digits(self) -> usize {
+        match self {
+            Self::Md5 => 32,
+            Self::Sha1 => 40,
+            Self::Sha224 => 56,
+            Self::Sha256 => 64,
+            Self::Sha384 => 96,
+            Self::Sha512 => 128,
+        }
+    }
+}
+
 /// What a file must hash to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checksum {
-    /// `sha256`, …
-    pub algorithm: String,
+    /// The hash function.
+    pub algorithm: Algorithm,
     /// In hexadecimal digits.
     pub value: String,
+}
+
+impl Checksum {
+    /// A checksum that can be one.
+    pub fn new(algorithm: Algorithm, value: &str) -> Result<Self, String> {
+        let (value, digits) = (value.trim(), algorithm.digits());
+        if value.len() != digits || !value.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return Err(format!(
+                "`{value}` is no {}, which has {digits} hexadecimal digits",
+                algorithm.name()
+            ));
+        }
+        Ok(Self {
+            algorithm,
+            value: value.to_owned(),
+        })
+    }
+
+    /// From `sha256:658b28e2…`.
+    pub fn from_text(text: &str) -> Result<Self, String> {
+        let (name, value) = text.split_once(':').unwrap_or_default();
+        let known = Algorithm::ALL
+            .into_iter()
+            .find(|algorithm| algorithm.name().eq_ignore_ascii_case(name.trim()));
+        let known = known.ok_or_else(|| {
+            let names: Vec<&str> = Algorithm::ALL.iter().map(Choice::name).collect();
+            format!(
+                "`{text}` does not begin with the name of a hash function and a colon: {}",
+                names.join(", ")
+            )
+        })?;
+        Self::new(known, value)
+    }
 }
 
 /// A file on a storage, there or to be there.
@@ -92,6 +165,14 @@ pub fn kept_name(name: &str) -> String {
             _ => '_',
         })
         .collect()
+}
+
+/// The last part of a URL's path.
+pub fn file_of(url: &str) -> Option<String> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let path = rest.split(['?', '#']).next()?;
+    let (_, name) = path.rsplit_once('/')?;
+    (!name.is_empty()).then(|| name.to_owned())
 }
 
 impl Volume {
@@ -216,7 +297,7 @@ impl Volume {
 fn checked(call: Call, checksum: Option<&Checksum>) -> Call {
     match checksum {
         Some(Checksum { algorithm, value }) => call
-            .with("checksum-algorithm", algorithm)
+            .with("checksum-algorithm", algorithm.name())
             .with("checksum", value),
         None => call,
     }

@@ -179,8 +179,8 @@ pub fn items(vms: &[Vm]) -> Result<Vec<Item>, Failure> {
     Ok(items)
 }
 
-fn valid(item: &Item) -> Result<(), String> {
-    let settings = &item.settings;
+/// Why a VM cannot be called so, if that is the case.
+pub fn check_name(name: &str) -> Result<(), String> {
     let label = |label: &str| {
         !label.is_empty()
             && !label.starts_with('-')
@@ -189,12 +189,18 @@ fn valid(item: &Item) -> Result<(), String> {
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
-    if !item.name.split('.').all(label) {
+    if !name.split('.').all(label) {
         return Err("the name must be a DNS name: letters, digits, hyphens, dots".to_owned());
     }
-    if item.name.bytes().all(|byte| byte.is_ascii_digit()) {
+    if name.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err("a name of digits alone would be taken for a VMID".to_owned());
     }
+    Ok(())
+}
+
+fn valid(item: &Item) -> Result<(), String> {
+    let settings = &item.settings;
+    check_name(&item.name)?;
     if item.vmid.is_some_and(|vmid| vmid < 100) {
         return Err("VMIDs begin at 100".to_owned());
     }

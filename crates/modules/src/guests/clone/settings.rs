@@ -9,7 +9,9 @@ use secret::Secret;
 use serde_json::{Map, Value};
 
 use crate::guests::config::{Unwantable, Want, Wanted};
-use crate::guests::values::{agent, at_least, disk_size, ipconfig, net, sshkeys, tags, unwantable};
+use crate::guests::values::{
+    agent, at_least, disk_size, ipconfig, net, sshkeys, tags, unwantable, vmid_range,
+};
 use crate::guests::wait::WaitFor;
 
 /// What may be said of a VM, in an entry of `vms` and in `defaults`.
@@ -204,20 +206,7 @@ impl Settings {
 
     /// The range for an allocated VMID.
     pub fn range(&self) -> Result<Option<std::ops::RangeInclusive<u32>>, Unwantable> {
-        let Some(text) = &self.vmid_range else {
-            return Ok(None);
-        };
-        let parsed = text.split_once('-').and_then(|(first, last)| {
-            let first: u32 = first.trim().parse().ok()?;
-            let last: u32 = last.trim().parse().ok()?;
-            (100..=last).contains(&first).then_some(first..=last)
-        });
-        parsed.map(Some).ok_or_else(|| {
-            unwantable(
-                "vmid_range",
-                "must be two VMIDs from 100 on, such as 5000-5999",
-            )
-        })
+        vmid_range(self.vmid_range.as_deref())
     }
 }
 

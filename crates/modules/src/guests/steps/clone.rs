@@ -167,7 +167,7 @@ pub fn clone_tasks(node: &str, kind: GuestKind) -> Call {
 }
 
 /// GET the tasks of a type that run on a node.
-pub(super) fn tasks(node: &str, task: &str) -> Call {
+pub fn tasks(node: &str, task: &str) -> Call {
     Call::get(path!("nodes", node, "tasks"))
         .with("source", "active")
         .with("typefilter", task)
@@ -180,7 +180,7 @@ pub fn running_clones(tasks: &Value, kind: GuestKind) -> Vec<Upid> {
 
 /// The tasks of a type that run, from the answer to [`tasks`]. The list keeps
 /// a task for a while after its end, with its status.
-pub(super) fn running(tasks: &Value, task: &str) -> Vec<Upid> {
+pub fn running(tasks: &Value, task: &str) -> Vec<Upid> {
     tasks
         .as_array()
         .into_iter()

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use ansible::{Choice, Failure};
 
-use super::{Algorithm, TemplateArgs};
+use super::TemplateArgs;
 use crate::resource::State;
-use crate::storage::volume::{Checksum, Content, kept_name};
+use crate::storage::volume::{Checksum, Content, file_of, kept_name};
 
 /// What is wanted: a volume of this name, out of this source; without a source, none.
 #[derive(Debug, PartialEq, Eq)]
@@ -85,14 +85,6 @@ impl Wish {
     }
 }
 
-/// The last part of a URL's path.
-fn file_of(url: &str) -> Option<String> {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let path = rest.split(['?', '#']).next()?;
-    let (_, name) = path.rsplit_once('/')?;
-    (!name.is_empty()).then(|| name.to_owned())
-}
-
 fn nameless(args: &TemplateArgs) -> String {
     match (&args.src, &args.url) {
         (Some(src), _) => format!("src: `{src}` is not the path of a file"),
@@ -107,32 +99,9 @@ fn checksum(args: &TemplateArgs) -> Result<Option<Checksum>, Failure> {
     let (Some(algorithm), Some(value)) = (args.checksum_algorithm, &args.checksum) else {
         return Ok(None);
     };
-    let digits = algorithm.digits();
-    let value = value.trim();
-    if value.len() != digits || !value.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return Err(Failure::new(format!(
-            "checksum: `{value}` is no {}, which has {digits} hexadecimal digits",
-            algorithm.name()
-        )));
-    }
-    Ok(Some(Checksum {
-        algorithm: algorithm.name().to_owned(),
-        value: value.to_owned(),
-    }))
-}
-
-impl Algorithm {
-    /// How many hexadecimal digits its values have.
-    fn digits(self) -> usize {
-        match self {
-            Self::Md5 => 32,
-            Self::Sha1 => 40,
-            Self::Sha224 => 56,
-            Self::Sha256 => 64,
-            Self::Sha384 => 96,
-            Self::Sha512 => 128,
-        }
-    }
+    Checksum::new(algorithm, value)
+        .map(Some)
+        .map_err(|why| Failure::new(format!("checksum: {why}")))
 }
 
 /// The size of a file of this machine that can be read.
