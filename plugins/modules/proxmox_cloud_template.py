@@ -54,8 +54,9 @@ options:
         type: str
       checksum:
         description:
-          - What it hashes to, as V(sha256:658b28e2…). It tells one image from another. The server checks it
-            when it downloads the image; that of O(image.volume) it does not.
+          - What it hashes to, as V(sha256:658b28e2…). It tells one image from another, so that the same image
+            by another hash function is another one. The server checks it when it downloads the image; that of
+            O(image.volume) it does not.
         type: str
         required: true
       storage:
@@ -186,7 +187,8 @@ notes:
     VM.Config.Memory, VM.Config.Network and VM.Config.Options on C(/vms/{vmid}) or on the pool, SDN.Use on
     C(/sdn/zones/localnetwork/{bridge}), and VM.Audit to find it again. They are checked before anything is done, but those
     on virtual networks. O(image.volume) needs no right to download.
-  - Of a template that is there, options that differ are written; what it is made of, its disk and its VMID stay.
+  - Of a template that is there, what is stated and differs is written; what it is made of, its disk and its VMID stay. Defaults
+    are those of a new one.
   - The image stays on its storage. O(image.checksum) is a part of its default name, as the server overwrites no image.
   - A clone takes over its template's description and gets another SMBIOS UUID. So it is not taken for a template of this
     module, whatever it is called.

@@ -157,6 +157,16 @@ class TestLife:
         assert not run(memory=4096, description="Debian")["changed"]
         assert not run(memory=4096)["changed"], "a description that is not stated stays"
 
+    def test_what_is_not_stated_of_one_that_is_there_stays(self, run, cluster, there):
+        vmid = run(vlan=20)["vmid"]
+        net = there()[NAME]["config"]["net0"].replace("vmbr0", "vmbr1")
+        cluster.patch(guests=[{"vmid": vmid, "config": {"agent": "0", "ostype": "other", "serial0": None, "net0": net}}])
+        assert not run(vlan=20)["changed"]
+        assert run(vlan=30, serial_console=True, agent=True)["changed"]
+        config = there()[NAME]["config"]
+        assert config["net0"] == net.replace("tag=20", "tag=30")
+        assert (config["serial0"], config["agent"], config["ostype"]) == ("socket", "1", "other")
+
     def test_an_image_that_is_on_a_storage_already_is_taken_from_there(self, run, there, cluster, asked):
         volume = {"volume": "local:import/mine.qcow2", "checksum": f"sha256:{OLD}"}
         result = run(image=volume)
@@ -407,6 +417,7 @@ class TestRefusals:
         ({"config": {"scsi0": "ceph:10"}}, "scsi0: is the disk that the image becomes"),
         ({"config": {"smbios1": "uuid=1"}}, "smbios1: "),
         ({"config": {"cipassword": "x"}}, "cipassword: belongs to a clone"),
+        ({"cloud_init": False, "ciuser": "ops"}, "ciuser: reaches no guest without a cloud-init drive"),
         ({"vmid_range": "1-5"}, "vmid_range: must be two VMIDs from 100 on"),
         ({"vlan": 5, "net": {"net0": {"bridge": "vmbr0", "vlan": 6}}}, "vlan: is stated twice"),
     ])

@@ -112,8 +112,8 @@ pub struct CloudTemplateArgs {
 pub struct ImageArgs {
     /// Where the node downloads it from, by C(http) or C(https).
     pub url: Option<String>,
-    /// What it hashes to, as V(sha256:658b28e2…). It tells one image from another. The server checks it when it downloads
-    /// the image; that of O(image.volume) it does not.
+    /// What it hashes to, as V(sha256:658b28e2…). It tells one image from another, so that the same image by another hash
+    /// function is another one. The server checks it when it downloads the image; that of O(image.volume) it does not.
     #[arg(required)]
     pub checksum: String,
     /// The storage that it is downloaded to. It must take content of type C(import).
@@ -158,7 +158,8 @@ impl Job for ProxmoxCloudTemplate {
         let args = task.args;
         let unable = |why: String| cannot(&args.name, &why);
         let image = wanted_image(args).map_err(unable)?;
-        let hardware = Hardware::of(args).map_err(|error| unable(error.to_string()))?;
+        let hardware = Hardware::of(args, |option| task.context.given(option))
+            .map_err(|error| unable(error.to_string()))?;
         let range = super::values::vmid_range(args.vmid_range.as_deref())
             .map_err(|error| unable(error.to_string()))?;
         let site = Site::read(cluster, args, &image)?;

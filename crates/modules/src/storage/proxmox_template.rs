@@ -18,7 +18,7 @@ use crate::fault;
 use crate::guests::single;
 use crate::job::{Job, Report, Task};
 use crate::resource::State;
-use ahead::Ahead;
+use ahead::{Ahead, LARGE};
 use wish::{Source, Wish};
 
 /// How long the sending of a file may take, whatever its size.
@@ -204,10 +204,12 @@ impl Change<'_> {
                 })?;
                 ahead.upload(size)?;
                 let step = volume.upload(path, size, checksum, self.there, user);
-                Ok((
-                    "uploaded",
-                    self.written(vec![step], volume.shown(Some(size))),
-                ))
+                let mut plan = self.written(vec![step], volume.shown(Some(size)));
+                if size >= LARGE {
+                    plan.notices
+                        .push(format!("sending {}, {size} bytes", path.display()));
+                }
+                Ok(("uploaded", plan))
             }
             Source::Url(url) => {
                 let said = match checksum {

@@ -16,71 +16,68 @@ pub(super) const DISK: &str = "scsi0";
 /// The cloud-init drive.
 const DRIVE: &str = "ide2";
 const UUID: &str = "smbios1";
+/// Keys that do nothing without the drive.
+const CLOUD_INIT: [&str; 6] = [
+    "cicustom",
+    "ciuser",
+    "ipconfig0",
+    "nameserver",
+    "searchdomain",
+    "sshkeys",
+];
 
 /// What the options say, and what a cloud image needs where they say nothing.
 #[derive(Debug)]
 pub(super) struct Hardware {
-    /// Keys that a template has from the beginning, and is brought to later.
-    pub(super) wanted: Wanted,
+    /// What is stated: what a template that is there is brought to.
+    stated: Wanted,
+    /// The same and what is not stated: what a new one is made with.
+    first: Wanted,
     /// The size of the disk.
     pub(super) size: Option<Size>,
     storage: String,
-    has_drive: bool,
+    /// Whether a new one gets a cloud-init drive, and whether one that is there does.
+    drive: (bool, bool),
 }
 
 impl Hardware {
-    /// From the options.
-    pub(super) fn of(args: &CloudTemplateArgs) -> Result<Self, Unwantable> {
-        let mut net = args.net.clone().unwrap_or_default();
-        if args.net.is_none() {
-            net.insert("net0".to_owned(), json!("bridge=vmbr0"));
+    /// From the options; `given` tells which of them the task states.
+    pub(super) fn of(
+        args: &CloudTemplateArgs,
+        given: impl Fn(&str) -> bool,
+    ) -> Result<Self, Unwantable> {
+        let mut stated = stated(args)?;
+        let text = |value: &str| Want::Text(value.to_owned());
+        let console =
+            [("serial0", "socket"), ("vga", "serial0")].map(|(key, value)| (key, text(value)));
+        let console = console.into_iter().filter(|_| args.serial_console);
+        if given("serial_console") {
+            for (key, value) in console.clone() {
+                stated.entry(key.to_owned()).or_insert(value);
+            }
         }
-        let mut ipconfig = args.ipconfig.clone().unwrap_or_default();
+        let has_own_drive = stated.values().any(is_cloud_init);
+        let mut first = stated.clone();
+        let mut default = |key: &str, value: Want| {
+            first.entry(key.to_owned()).or_insert(value);
+        };
+        default("agent", text("1"));
+        default("boot", text(&format!("order={DISK}")));
+        default("ostype", text("l26"));
+        default("scsihw", text("virtio-scsi-single"));
+        console.for_each(|(key, value)| default(key, value));
         if args.cloud_init && args.ipconfig.is_none() {
-            ipconfig.insert("ipconfig0".to_owned(), json!("ip=dhcp"));
+            default("ipconfig0", text("ip=dhcp"));
         }
-        if args
-            .config
-            .as_ref()
-            .is_some_and(|config| config.contains_key("cipassword"))
-        {
-            return Err(unwantable(
-                "cipassword",
-                "belongs to a clone: a template that has one gives it to all",
-            ));
-        }
-        let settings = Settings {
-            tags: args.tags.clone(),
-            cores: args.cores,
-            sockets: args.sockets,
-            cpu: args.cpu.clone(),
-            memory: args.memory,
-            agent: Some(args.agent.clone().unwrap_or(Value::Bool(true))),
-            net: Some(net),
-            ciuser: args.ciuser.clone(),
-            sshkeys: args.sshkeys.clone(),
-            ipconfig: Some(ipconfig),
-            nameservers: args.nameservers.clone(),
-            searchdomains: args.searchdomains.clone(),
-            config: args.config.clone(),
-            ..Settings::default()
-        };
-        let mut wanted = settings.wanted()?;
-        let mut default = |key: &str, value: &str| {
-            let value = Want::Text(value.to_owned());
-            wanted.entry(key.to_owned()).or_insert(value);
-        };
-        default("ostype", "l26");
-        default("scsihw", "virtio-scsi-single");
-        default("boot", &format!("order={DISK}"));
-        if args.serial_console {
-            default("serial0", "socket");
-            default("vga", "serial0");
+        if args.net.is_none() && !first.contains_key("net0") {
+            first.insert("net0".to_owned(), text("bridge=vmbr0"));
         }
         if let Some(vlan) = args.vlan {
-            tag(&mut wanted, vlan)?;
+            for wanted in [&mut first, &mut stated] {
+                tag(wanted, vlan)?;
+            }
         }
-        let own = |key: &str, part: &str, why: &str| match wanted.get(key) {
+        let own = |key: &str, part: &str, why: &str| match stated.get(key) {
             Some(Want::Text(text)) if part_of(key, text, part) => Err(unwantable(key, why)),
             _ => Ok(()),
         };
@@ -94,22 +91,30 @@ impl Hardware {
             "uuid",
             "the UUID is what tells the template from its clones",
         )?;
-        if wanted.contains_key("description") {
-            return Err(unwantable("description", "has an option of its own"));
+        let of_cloud_init = CLOUD_INIT.iter().find(|key| stated.contains_key(**key));
+        if let Some(key) = of_cloud_init.filter(|_| !args.cloud_init && !has_own_drive) {
+            return Err(unwantable(
+                key,
+                "reaches no guest without a cloud-init drive",
+            ));
         }
         let size = args.disk_size.as_ref();
         let size = size.map(|size| disk_size("disk_size", size)).transpose()?;
         Ok(Self {
-            has_drive: args.cloud_init && !wanted.values().any(is_cloud_init),
+            drive: (
+                args.cloud_init && !has_own_drive,
+                given("cloud_init") && args.cloud_init && !has_own_drive,
+            ),
             storage: args.storage.clone(),
-            wanted,
+            stated,
+            first,
             size,
         })
     }
 
     /// All that a new one is made with.
     pub(super) fn at_first(&self, image: &Image, description: Option<&str>) -> Wanted {
-        let mut wanted = self.wanted.clone();
+        let mut wanted = self.first.clone();
         let mut put = |key: &str, first: String| {
             let rest = match wanted.get(key) {
                 Some(Want::Text(rest)) if !rest.is_empty() => format!(",{rest}"),
@@ -122,7 +127,7 @@ impl Hardware {
             format!("{}:0,import-from={}", self.storage, image.volid()),
         );
         put(UUID, format!("uuid={}", image.uuid()));
-        if self.has_drive {
+        if self.drive.0 {
             put(DRIVE, format!("{}:cloudinit", self.storage));
         }
         let description = image.description(description);
@@ -132,9 +137,9 @@ impl Hardware {
 
     /// What one that is there is brought to. What it is made of stays, and so do its drives.
     pub(super) fn later(&self, config: &Config, description: Option<String>) -> Wanted {
-        let mut wanted = self.wanted.clone();
+        let mut wanted = self.stated.clone();
         let lacks_drive =
-            self.has_drive && !config.iter().any(|(_, value)| value.contains("cloudinit"));
+            self.drive.1 && !config.iter().any(|(_, value)| value.contains("cloudinit"));
         if lacks_drive {
             let drive = format!("{}:cloudinit", self.storage);
             wanted.insert(DRIVE.to_owned(), Want::Text(drive));
@@ -155,7 +160,7 @@ impl Hardware {
 
     /// The bridges, each with its VLAN, that the network cards are on.
     pub(super) fn bridges(&self) -> Vec<(String, Option<String>)> {
-        self.wanted
+        self.first
             .iter()
             .filter(|(key, _)| key.starts_with("net"))
             .filter_map(|(_, want)| match want {
@@ -172,21 +177,50 @@ impl Hardware {
     }
 }
 
+/// The keys of a configuration that are stated.
+fn stated(args: &CloudTemplateArgs) -> Result<Wanted, Unwantable> {
+    let config = args.config.as_ref();
+    for (key, why) in [
+        (
+            "cipassword",
+            "belongs to a clone: a template that has one gives it to all",
+        ),
+        ("description", "has an option of its own"),
+    ] {
+        if config.is_some_and(|config| config.contains_key(key)) {
+            return Err(unwantable(key, why));
+        }
+    }
+    let settings = Settings {
+        tags: args.tags.clone(),
+        cores: args.cores,
+        sockets: args.sockets,
+        cpu: args.cpu.clone(),
+        memory: args.memory,
+        agent: args.agent.clone(),
+        net: args.net.clone(),
+        ciuser: args.ciuser.clone(),
+        sshkeys: args.sshkeys.clone(),
+        ipconfig: args.ipconfig.clone(),
+        nameservers: args.nameservers.clone(),
+        searchdomains: args.searchdomains.clone(),
+        config: args.config.clone(),
+        ..Settings::default()
+    };
+    settings.wanted()
+}
+
 /// Puts the first network card on a VLAN.
 fn tag(wanted: &mut Wanted, vlan: u16) -> Result<(), Unwantable> {
     let told = |error: &dyn std::fmt::Display| unwantable("vlan", error);
-    let Some(Want::Text(net)) = wanted.get("net0") else {
-        return Err(unwantable(
-            "vlan",
-            "there is no net0 that it could belong to",
-        ));
+    let mut net = match wanted.get("net0") {
+        Some(Want::Text(net)) => {
+            PropertyString::parse(Kind::NET, net).map_err(|error| told(&error))?
+        }
+        _ => PropertyString::empty(Kind::NET),
     };
-    let mut net = PropertyString::parse(Kind::NET, net).map_err(|error| told(&error))?;
     if net.get("tag").is_some() {
-        return Err(unwantable(
-            "vlan",
-            "is stated twice: by its own option, and under net",
-        ));
+        return Err(told(&"is stated twice: by its own option, and under net"));
     }
     net.set("tag", &vlan.to_string())
         .map_err(|error| told(&error))?;

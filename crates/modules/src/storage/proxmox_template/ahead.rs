@@ -11,7 +11,7 @@ use crate::fault;
 use crate::storage::volume::Volume;
 
 /// What is sent in a moment needs no questions before.
-const LARGE: u64 = 16 << 20;
+pub(super) const LARGE: u64 = 16 << 20;
 
 /// What a caller needs on a storage to put a file there.
 const MAY_STORE: &str = "Datastore.AllocateTemplate";
