@@ -71,14 +71,16 @@ class BackupJobs:
                 ("GET", ID, self._read_job), ("PUT", ID, self._update_job), ("DELETE", ID, self._delete_job)]
 
     async def _list_jobs(self, v, user):
-        return [{**shown(job), "id": name, **({NEXT_RUN: when} if (when := next_run(job.get("schedule"))) else {})}
-                for name, job in self.backup_jobs.items()]
+        def coming(job):
+            when = job.get(NEXT_RUN) or next_run(job.get("schedule"))
+            return {NEXT_RUN: when} if when else {}
+        return [{**shown(job), "id": name, **coming(job)} for name, job in self.backup_jobs.items()]
 
     async def _read_job(self, v, user):
         job = self.backup_jobs.get(v["id"])
         if job is None:
             raise param_error(id=f"No such job '{v['id']}'")
-        return {**shown(job), "id": v["id"]}
+        return {key: value for key, value in {**shown(job), "id": v["id"]}.items() if key != NEXT_RUN}
 
     def _may_edit(self, user, storage):
         if user != "root@pam" and storage:

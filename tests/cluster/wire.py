@@ -27,6 +27,8 @@ KEPT_IN_ETC_PVE = ("/access/roles", "/access/acl", "/access/users", "/access/gro
 # Path parameters that may hold slashes, which the schema's tree of segments cannot match.
 SLASHED = ((re.compile(r"(/nodes/[^/]+/storage/[^/]+/content)/(.+)"), "volume",
             "/nodes/{node}/storage/{storage}/content/{volume}"),)
+# Lists that stand in a file of their own, in whose order they are told.
+IN_ORDER = ("/cluster/backup",)
 SECRETS = {"password", "cipassword", "new-password", "confirmation-password", "ticket", "otp", "tfa-challenge"}
 
 
@@ -255,7 +257,8 @@ class Wire:
             return data
         if isinstance(data, Total):
             return json_answer({"data": data.data, "total": data.total})
-        if isinstance(data, list) and request.method == "GET" and "task" not in match.template:
+        if isinstance(data, list) and request.method == "GET" and "task" not in match.template \
+                and match.template not in IN_ORDER:
             # A Perl hash has no order: whoever relies on one is to notice.
             data = random.sample(data, len(data))
         return json_answer({"data": data})

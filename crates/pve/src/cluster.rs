@@ -1,5 +1,6 @@
 //! The read side: what is there.
 
+pub mod backup;
 pub mod config;
 pub mod nextid;
 pub mod resources;

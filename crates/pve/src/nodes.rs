@@ -7,6 +7,7 @@ pub mod reach;
 pub mod storage;
 pub mod tasks;
 pub mod version;
+pub mod vzdump;
 
 use crate::call::Call;
 use crate::cluster::Cluster;

@@ -338,7 +338,8 @@ pub enum Lost {
     Repeat,
     /// Look whether it took effect.
     Look {
-        /// [`Verdict::Holds`]: it did. [`Verdict::Absent`]: it did not.
+        /// [`Verdict::Holds`]: it did; with the UPID of its task, that one is waited for and bound as if the
+        /// answer had named it. [`Verdict::Absent`]: it did not.
         probe: Probe,
         /// How long [`Verdict::Absent`] must last to be believed: the server may
         /// still be working on the request.

@@ -28,8 +28,8 @@ struct Status {
 
 /// One line of a task's log.
 #[derive(Debug, Deserialize)]
-struct Line {
-    t: String,
+pub(crate) struct Line {
+    pub(crate) t: String,
 }
 
 /// Waits for a task's end; returns the warnings of its log.
@@ -148,10 +148,14 @@ pub(crate) fn is_warnings(exit_status: &str) -> bool {
         .is_some_and(|count| !count.is_empty() && count.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-fn log(client: &Client, upid: &Upid, patience: &Patience<'_>) -> Vec<String> {
+/// The question for the whole log of a task.
+pub(crate) fn log_of(upid: &Upid) -> Call {
     // Without a limit the server gives the first 50 lines; 0 means all.
-    let call =
-        Call::get(path!("nodes", upid.node(), "tasks", upid.as_str(), "log")).with("limit", 0u32);
+    Call::get(path!("nodes", upid.node(), "tasks", upid.as_str(), "log")).with("limit", 0u32)
+}
+
+fn log(client: &Client, upid: &Upid, patience: &Patience<'_>) -> Vec<String> {
+    let call = log_of(upid);
     // The log only adds to what is known already: without it, the status says enough.
     client
         .read(&call, patience.left())

@@ -48,10 +48,13 @@ impl State<'_> {
         let answer = match sent {
             Err(error) if self.is_perhaps_done(&error, patience) => {
                 let found = self.look_up(&step.lost, patience);
-                if !found.map_err(|over| over.after(&error))? {
-                    self.answer_lost = true;
-                    return Err(error);
-                }
+                let found = match found.map_err(|over| over.after(&error))? {
+                    Looked::Holds(found) => found,
+                    Looked::Absent => {
+                        self.answer_lost = true;
+                        return Err(error);
+                    }
+                };
                 if step.keeps.is_some() {
                     // It took effect, but the secret went by unheard: it is made anew.
                     self.take_back(step, patience)?;
@@ -61,9 +64,15 @@ impl State<'_> {
                         cause: "the answer with the secret was lost".to_owned(),
                     });
                 }
-                // It took effect, but its answer is gone: what it would have bound stays open.
-                self.end(step, None);
-                return self.settle(step, patience);
+                // A task that was found is as good as the answer that named it.
+                match found.map(Value::String) {
+                    Some(answer) if upid(&answer).is_some() => answer,
+                    _ => {
+                        // It took effect, but its answer is gone: what it would have bound stays open.
+                        self.end(step, None);
+                        return self.settle(step, patience);
+                    }
+                }
             }
             answer => answer?,
         };
@@ -224,19 +233,16 @@ impl State<'_> {
     }
 
     /// Whether a write whose answer was lost took effect.
-    fn look_up(&self, lost: &Lost, patience: &Patience<'_>) -> Result<bool, Error> {
+    fn look_up(&self, lost: &Lost, patience: &Patience<'_>) -> Result<Looked, Error> {
         match lost {
-            Lost::Repeat => Ok(false),
-            Lost::Look { probe, quiet } => {
-                let looked = wait::probe(
-                    self.run.client,
-                    probe,
-                    &self.bindings,
-                    Some(*quiet),
-                    patience,
-                )?;
-                Ok(matches!(looked, Looked::Holds(_)))
-            }
+            Lost::Repeat => Ok(Looked::Absent),
+            Lost::Look { probe, quiet } => wait::probe(
+                self.run.client,
+                probe,
+                &self.bindings,
+                Some(*quiet),
+                patience,
+            ),
         }
     }
 

@@ -4,7 +4,7 @@ use crate::call::Call;
 use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::path;
-use crate::task::is_warnings;
+use crate::task::{self, is_warnings};
 use crate::upid::Upid;
 use crate::wire::{Row, row};
 
@@ -53,6 +53,15 @@ impl Cluster {
         let ended = row.remove("exitstatus");
         row.insert("status".to_owned(), ended.unwrap_or_else(|| RUNNING.into()));
         Ok(row)
+    }
+
+    /// The lines of the logs of several tasks, asked side by side.
+    pub fn task_logs(&self, upids: &[&Upid]) -> Vec<Result<Vec<String>, Error>> {
+        let calls: Vec<Call> = upids.iter().map(|upid| task::log_of(upid)).collect();
+        self.get_each_as::<Vec<task::Line>>(&calls)
+            .into_iter()
+            .map(|lines| Ok(lines?.into_iter().map(|line| line.t).collect()))
+            .collect()
     }
 }
 
