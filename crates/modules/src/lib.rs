@@ -5,6 +5,7 @@
 //! in [`job`].
 
 pub mod access;
+pub mod backup;
 pub mod cluster;
 pub mod connection;
 pub mod fault;
@@ -22,6 +23,9 @@ use ansible::Module;
 pub const MODULES: &[Module] = &[
     guests::proxmox::MODULE,
     access::proxmox_access_acl::MODULE,
+    backup::proxmox_backup::MODULE,
+    backup::proxmox_backup_info::MODULE,
+    backup::proxmox_backup_schedule::MODULE,
     guests::proxmox_clone_vms::MODULE,
     guests::proxmox_cloud_template::MODULE,
     cluster::proxmox_cluster_join_info::MODULE,

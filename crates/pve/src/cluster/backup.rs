@@ -101,7 +101,10 @@ mod tests {
                 json!({"vmid": "102, 101;7x"}),
                 Guests::Listed(texts(&["102", "101", "7x"])),
             ),
-            (json!({"vmid": 101, "all": 0}), Guests::Listed(texts(&["101"]))),
+            (
+                json!({"vmid": 101, "all": 0}),
+                Guests::Listed(texts(&["101"])),
+            ),
             (
                 json!({"all": 1, "exclude": "104"}),
                 Guests::All {
