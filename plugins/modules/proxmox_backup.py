@@ -93,8 +93,8 @@ options:
   description:
     description:
       - The note of each backup, in which C({{cluster}}), C({{guestname}}), C({{node}}) and C({{vmid}}) are
-        filled in by the server. In a playbook they are to be marked C(!unsafe), as Ansible would fill them in
-        itself.
+        filled in by the server. In a playbook they are to be quoted, or marked C(!unsafe), as Ansible would
+        fill them in itself.
     type: str
     default: "{{guestname}}"
   protected:
@@ -163,7 +163,7 @@ EXAMPLES = r"""
     vmids: [101, 200]
     storage: nfs
     compress: zstd
-    description: !unsafe "{{guestname}}, before the upgrade"
+    description: "{{ '{{guestname}}' }}, before the upgrade"
     protected: true
     wait: true
 

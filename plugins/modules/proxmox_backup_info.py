@@ -62,7 +62,7 @@ EXAMPLES = r"""
 
 - name: Is this guest backed up?
   ferrox.proxmox.proxmox_backup_info:
-    vm_name: web-1
+    vm_name: web-old-1
   register: backups
   failed_when: backups.backup_info | selectattr('enabled') | length == 0
 
@@ -102,7 +102,7 @@ backup_info:
       returned: on success
       sample: snapshot
     next-run:
-      description: When the job comes next, by the clock of the machine that the module runs on.
+      description: When the job comes next, by the clock and the time zone of the machine that the module runs on.
       type: str
       returned: on success
       sample: "2026-12-24 02:30:00"

@@ -70,7 +70,7 @@ EXAMPLES = r"""
 ---
 - name: Back up a new guest each night
   ferrox.proxmox.proxmox_backup_schedule:
-    vm_name: web-1
+    vm_name: web-old-1
     backup_id: backup-83831498-c631
     state: present
 

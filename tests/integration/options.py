@@ -7,6 +7,8 @@ from __future__ import annotations
 MEANT = {"path": "/vms/100", "ugid": "x@pve", "userid": "x@pve"}
 # What a module wants beside what its argument spec says, or before it asks for something that not anyone may know.
 BESIDES = {
+    "proxmox_backup": {"storage": "nfs", "vmids": [101]},
+    "proxmox_backup_schedule": {"vm_id": "101"},
     "proxmox_cloud_template": {"image": {"url": "https://example.org/a.qcow2", "checksum": "md5:" + 32 * "0"}},
     "proxmox_domain": {"ad_domain": "example.org", "ad_primary_server": "ad.example.org"},
     "proxmox_domain_info": {"domain": "office"},

@@ -45,6 +45,9 @@ def examples(module, port=None):
 # What examples take for granted, beside the demo's guests; the form is told in tests/cluster/state.py.
 START = {
     "proxmox_access_acl": {"users": {"ops@pve": {}, "monitoring@pve": {"tokens": {"metrics": {}}}}},
+    "proxmox_backup_info": {"backup_jobs": {"nightly": {"vmid": "101", "schedule": "02:30", "storage": "nfs"}}},
+    "proxmox_backup_schedule": {
+        "backup_jobs": {"backup-83831498-c631": {"vmid": "100,103", "schedule": "02:30", "storage": "nfs"}}},
     "proxmox_cloud_template": {"urls": {
         "https://mirror.example.org/debian/debian-13-genericcloud-amd64.qcow2": {
             "sha512": "1882f2d0debfb52254db0b0fc850d222fa68470a644a914d181f744ac1511a6c"

@@ -60,7 +60,7 @@ pub struct BackupArgs {
     /// The most that may be read, in KiB a second; V(0) is no limit.
     pub bandwidth: Option<u32>,
     /// The note of each backup, in which C({{cluster}}), C({{guestname}}), C({{node}}) and C({{vmid}}) are filled in by
-    /// the server. In a playbook they are to be marked C(!unsafe), as Ansible would fill them in itself.
+    /// the server. In a playbook they are to be quoted, or marked C(!unsafe), as Ansible would fill them in itself.
     #[arg(default = "{{guestname}}")]
     pub description: String,
     /// Whether the backups are protected from being removed.

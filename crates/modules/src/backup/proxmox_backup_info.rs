@@ -52,6 +52,9 @@ impl Reader for ProxmoxBackupInfo {
             let rows: Vec<Row> = jobs.into_iter().map(|job| job.row).collect();
             return Ok(reader::told("backup_info", rows));
         }
+        if is_in_no_list(args, &jobs) {
+            return Ok(reader::told("backup_info", json!([])));
+        }
         let resources = cluster
             .resources()
             .map_err(|error| fault::unable("look for guests", &error))?;
@@ -75,6 +78,16 @@ impl Reader for ProxmoxBackupInfo {
             ..reader::told("backup_info", rows)
         })
     }
+}
+
+/// Whether the jobs alone tell that they have nothing to say.
+fn is_in_no_list(args: &BackupInfoArgs, jobs: &[Job]) -> bool {
+    let vmid = args.vm_id.as_deref().map(str::trim);
+    let may_take = |job: &Job| match (&job.guests, vmid) {
+        (Guests::Listed(vmids), Some(vmid)) => vmids.iter().any(|listed| listed == vmid),
+        _ => true,
+    };
+    !jobs.iter().any(may_take)
 }
 
 /// The VMIDs that the task names, all where it names none; and a warning where there is no such guest.
@@ -164,7 +177,11 @@ fn shown(job: &Job, vmid: &str, args: &BackupInfoArgs, resources: &Resources) ->
 /// time zone.
 fn next_run(job: &Job) -> Option<String> {
     let seconds: i64 = row::text(&job.row, "next-run")?.parse().ok()?;
-    let zone = tz::TimeZone::local().unwrap_or_else(|_| tz::TimeZone::utc());
+    let zone = match std::env::var("TZ") {
+        Ok(zone) if !zone.is_empty() => tz::TimeZone::from_posix_tz(&zone),
+        _ => tz::TimeZone::local(),
+    };
+    let zone = zone.unwrap_or_else(|_| tz::TimeZone::utc());
     let time = tz::DateTime::from_timespec(seconds, 0, zone.as_ref()).ok()?;
     Some(format!(
         "{:04}-{:02}-{:02} {:02}:{:02}:{:02}",

@@ -3,7 +3,7 @@
 
 use ansible::Failure;
 use pve::Cluster;
-use pve::access::permissions::Rights;
+use pve::access::permissions::Held;
 use pve::cluster::resources::Resources;
 use pve::storage::acl_path;
 
@@ -21,11 +21,11 @@ pub(super) fn hold(
     cluster: &Cluster,
 ) -> Result<Option<String>, Failure> {
     let rights = cluster
-        .rights()
+        .held()
         .map_err(|error| fault::unable("read the caller's own permissions", &error))?;
     hold_storage(args, resources, &rights, cluster)?;
     let tuned = args.bandwidth.is_some() || args.performance_tweaks.is_some();
-    if tuned && !rights.has("/", "Sys.Modify") {
+    if tuned && !rights.on("/").contains("Sys.Modify") {
         return Err(lacking(
             "permission",
             "Performance_tweaks and bandwidth require 'Sys.Modify' permission for '/'",
@@ -48,12 +48,12 @@ pub(super) fn hold(
 fn hold_storage(
     args: &BackupArgs,
     resources: &Resources,
-    rights: &Rights,
+    rights: &Held,
     cluster: &Cluster,
 ) -> Result<(), Failure> {
     let storage = &args.storage;
     let path = acl_path(storage);
-    if !rights.has(&path, "Datastore.AllocateSpace") {
+    if !rights.on(&path).contains("Datastore.AllocateSpace") {
         let lacks = format!("Datastore.AllocateSpace is missing on {path}");
         return Err(lacking("permission", &lacks));
     }
@@ -75,7 +75,7 @@ fn hold_storage(
             )));
         }
     }
-    if args.retention.is_some() && !rights.has(&path, "Datastore.Allocate") {
+    if args.retention.is_some() && !rights.on(&path).contains("Datastore.Allocate") {
         let lacks =
             format!("Custom retention was requested, but Datastore.Allocate is missing on {path}");
         return Err(lacking("permissions", &lacks));
@@ -87,7 +87,7 @@ fn hold_storage(
 fn left_out(
     args: &BackupArgs,
     resources: &Resources,
-    rights: &Rights,
+    rights: &Held,
 ) -> Result<Option<String>, Failure> {
     let guests = resources.guests.iter();
     let here = guests.filter(|guest| {
@@ -97,7 +97,7 @@ fn left_out(
     });
     let vmids: Vec<u32> = here.map(|guest| guest.address.vmid).collect();
     let lacking_on = not_backed_up(vmids.iter().copied(), rights);
-    if lacking_on.len() == vmids.len() && !rights.has("/vms", BACKUP) {
+    if lacking_on.len() == vmids.len() && !rights.on("/vms").contains(BACKUP) {
         return Err(lacking(
             "permissions",
             "You dont have the VM.Backup permission",
@@ -111,9 +111,9 @@ fn left_out(
     }))
 }
 
-fn not_backed_up(vmids: impl Iterator<Item = u32>, rights: &Rights) -> Vec<u32> {
+fn not_backed_up(vmids: impl Iterator<Item = u32>, rights: &Held) -> Vec<u32> {
     vmids
-        .filter(|vmid| !rights.has(&format!("/vms/{vmid}"), BACKUP))
+        .filter(|vmid| !rights.on(&format!("/vms/{vmid}")).contains(BACKUP))
         .collect()
 }
 

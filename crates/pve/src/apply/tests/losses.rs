@@ -55,6 +55,41 @@ fn a_lost_answer_is_looked_up_before_the_write_is_repeated() {
 }
 
 #[test]
+fn a_task_that_the_look_up_finds_is_waited_for_and_bound() {
+    let upid = "UPID:pve1:0000C0DE:00001234:65A1B2C3:vzdump:100:root@pam:";
+    for (exit_status, succeeds) in [("OK", true), ("job errors", false)] {
+        let call = Call::post(path!("nodes", "pve1", "vzdump"));
+        let tasks = Call::get(path!("nodes", "pve1", "tasks"));
+        let look_up = Probe::get(tasks, |answer| {
+            let upid = answer
+                .as_ref()
+                .ok()
+                .and_then(|tasks| tasks[0]["upid"].as_str());
+            Verdict::Holds(upid.map(str::to_owned))
+        });
+        let step = Step::task("back up", "backed up", call.clone())
+            .lost(Lost::Look {
+                probe: look_up,
+                quiet: Duration::ZERO,
+            })
+            .binds(Bind::Answer {
+                name: "upid",
+                pointer: "",
+            });
+        let canned = Canned::new()
+            .once("POST /nodes/pve1/vzdump", Err(lost(&call)))
+            .always("GET /nodes/pve1/tasks", json!([{"upid": upid}]))
+            .always(
+                &format!("GET /nodes/pve1/tasks/{upid}/status"),
+                json!({"status": "stopped", "exitstatus": exit_status}),
+            );
+        let (applied, _) = carry_out(canned, &one(Track::new("node", "pve1", vec![step])));
+        assert_eq!(applied.tracks[0].succeeded(), succeeds, "{exit_status}");
+        assert_eq!(applied.tracks[0].bindings["upid"], upid);
+    }
+}
+
+#[test]
 fn a_write_that_the_server_begins_late_is_not_done_twice() {
     let taken = "unable to create VM 100: config file already exists";
     let clone = "POST /nodes/pve1/qemu/9000/clone newid=100";
