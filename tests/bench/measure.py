@@ -17,6 +17,7 @@ import urllib.request
 from dataclasses import dataclass
 
 from integration.conftest import REPOSITORY, TARGET, clean_environment, stage
+from parity.sides import PEER, PROGRAMS
 
 # Certificates from elsewhere, or a proxy, would be measured with the rest.
 LED_ASTRAY = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "HTTPS_PROXY", "https_proxy",
@@ -164,15 +165,23 @@ def system_store_with(certificate, directory):
 # -------------------------------------------------------------------------------------------------------- playbooks
 
 
-def durations(tasks, path, directory):
-    """How long each task of a play took: [{"name", "seconds", "changed", "failed", "msg"}]."""
+def durations(tasks, path, directory, beside_peer=False):
+    """How long each task of a play took: [{"name", "seconds", "changed", "failed", "msg"}].
+
+    Beside the peer it is run by what `make parity` installs, so that community.proxmox is there as well.
+    """
     home = pathlib.Path(tempfile.mkdtemp(dir=directory))
+    programs, collections = pathlib.Path(sys.executable).parent, [stage(home / "collections", path)]
+    if beside_peer:
+        programs = PROGRAMS
+        collections.append(PEER)
     file = home / "playbook.json"
     file.write_text(json.dumps([{"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}]))
     done = subprocess.run(
-        [pathlib.Path(sys.executable).parent / "ansible-playbook", file],
+        [programs / "ansible-playbook", file],
         env=environment(
-            ANSIBLE_COLLECTIONS_PATH=stage(home / "collections", path),
+            ANSIBLE_COLLECTIONS_PATH=os.pathsep.join(map(str, collections)),
+            ANSIBLE_PYTHON_INTERPRETER=programs / "python",
             ANSIBLE_STDOUT_CALLBACK="durations",
             ANSIBLE_CALLBACK_PLUGINS=pathlib.Path(__file__).parent / "callback_plugins",
             ANSIBLE_HOME=home,

@@ -150,6 +150,26 @@ def start(tool):
     yield Row("start of 1000 running guests: s", 0.25, seconds)
 
 
+def many(tool):
+    """Everything about 200 guests, beside the peer in the same play."""
+    count, runs, warm_up = 200, 4, 1
+    asked = {"type": "qemu", "config": "current", "network": True}
+    with cluster("--seed", "bench", "--guests", count, "--nodes", NODES) as server:
+        # Templates do not run, which is where the peer gives up.
+        server.control("POST", "/state", {"guests": [{"vmid": vmid, "absent": True} for vmid in (9000, 9001)]})
+        server.control("POST", "/faults", {"path": ".*", "seconds": 0.015, "times": None})
+        options = {**asked, **server.token()}
+        turn = [{"name": side, f"{side}.proxmox.proxmox_vm_info": options} for side in ("community", "ferrox")]
+        seconds = {"community": [], "ferrox": []}
+        for task in durations(turn * runs, tool.path, tool.directory, beside_peer=True)[warm_up * len(turn):]:
+            assert not task["failed"], task
+            seconds[task["name"]].append(task["seconds"])
+        peer, ours = min(seconds["community"]), min(seconds["ferrox"])
+        peak = min(tool.peak("proxmox_vm_info", options) for _ in range(runs))
+    yield Row(f"all about {count} guests: times the peer's task", 1 / 10, ours / peer, "{:.3f}")
+    yield Row(f"all about {count} guests, peak memory: MB", 12, peak / MB)
+
+
 def access(tool):
     """200 entries of the access control list, on 20 paths with one role each, and the same again."""
     users = [f"user{number}@pve" for number in range(10)]
@@ -189,4 +209,4 @@ def size(tool):
     yield Row(f"executable with {modules} modules: MB", 3.7 + 0.04 * modules, tool.path.stat().st_size / MB)
 
 
-ALL = (size, access, uploads, alone, in_a_playbook, clones, again, start)
+ALL = (size, access, uploads, alone, in_a_playbook, clones, again, start, many)

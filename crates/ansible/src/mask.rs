@@ -68,16 +68,16 @@ impl Mask {
 
     /// The text without secrets.
     pub fn text(&self, text: &str) -> String {
+        self.masked(text).unwrap_or_else(|| text.to_owned())
+    }
+
+    /// The text without secrets, if there is one in it. Most texts are left as
+    /// they are, and an answer may hold many.
+    fn masked(&self, text: &str) -> Option<String> {
         if self.secrets.contains(text) {
-            return WHOLE.to_owned();
+            return Some(WHOLE.to_owned());
         }
-        let mut masked = text.to_owned();
-        for form in &self.forms {
-            if masked.contains(form.as_str()) {
-                masked = masked.replace(form.as_str(), PART);
-            }
-        }
-        masked
+        replaced(text, self.forms.iter())
     }
 
     /// The answer without secrets; its own keys stay.
@@ -105,7 +105,11 @@ impl Mask {
     fn value(&self, value: &mut Value) {
         match value {
             Value::Null | Value::Bool(_) => {}
-            Value::String(text) => *text = self.text(text),
+            Value::String(text) => {
+                if let Some(masked) = self.masked(text) {
+                    *text = masked;
+                }
+            }
             Value::Number(number) => {
                 let text = number.to_string();
                 let secret = |secret: &String| {
@@ -117,28 +121,33 @@ impl Mask {
             }
             Value::Array(elements) => elements.iter_mut().for_each(|element| self.value(element)),
             Value::Object(map) => {
-                let masked: Map<String, Value> = std::mem::take(map)
-                    .into_iter()
-                    .map(|(key, mut value)| {
-                        self.value(&mut value);
-                        (self.key(key), value)
-                    })
-                    .collect();
-                *map = masked;
+                map.values_mut().for_each(|value| self.value(value));
+                if map.keys().any(|key| self.key(key).is_some()) {
+                    *map = std::mem::take(map)
+                        .into_iter()
+                        .map(|(key, value)| (self.key(&key).unwrap_or(key), value))
+                        .collect();
+                }
             }
         }
     }
 
-    fn key(&self, key: String) -> String {
-        let mut masked = key;
-        let solid = self.forms.iter().filter(|form| form.len() >= SOLID);
-        for form in solid {
-            if masked.contains(form.as_str()) {
-                masked = masked.replace(form.as_str(), PART);
-            }
-        }
-        masked
+    /// The key without secrets, if there is one in it.
+    fn key(&self, key: &str) -> Option<String> {
+        replaced(key, self.forms.iter().filter(|form| form.len() >= SOLID))
     }
+}
+
+/// The text with [`PART`] in place of each form, if there is one in it.
+fn replaced<'a>(text: &str, forms: impl Iterator<Item = &'a String>) -> Option<String> {
+    let mut masked: Option<String> = None;
+    for form in forms {
+        let text = masked.as_deref().unwrap_or(text);
+        if text.contains(form.as_str()) {
+            masked = Some(text.replace(form.as_str(), PART));
+        }
+    }
+    masked
 }
 
 /// The forms in which a secret could appear in a text.

@@ -41,9 +41,10 @@ impl Outcome {
         self.reveals.push((pointer.into(), secret));
     }
 
-    /// The answer as it is before masking.
-    pub(crate) fn to_map(&self, diff_mode: bool) -> Map<String, Value> {
-        let mut map = self.returns.clone();
+    /// The answer as it is before masking. The results may be large: they are
+    /// not copied.
+    pub(crate) fn into_map(self, diff_mode: bool) -> Map<String, Value> {
+        let mut map = self.returns;
         map.insert("changed".into(), json!(self.changed));
         if let Some(msg) = &self.msg {
             map.insert("msg".into(), json!(msg));
@@ -114,12 +115,12 @@ impl Failure {
     }
 
     /// The answer as it is before masking.
-    pub(crate) fn to_map(&self, diff_mode: bool) -> Map<String, Value> {
-        let mut map = self.outcome.to_map(diff_mode);
+    pub(crate) fn into_map(self, diff_mode: bool) -> Map<String, Value> {
+        let mut map = self.outcome.into_map(diff_mode);
         map.insert("failed".into(), json!(true));
         map.insert("msg".into(), json!(self.msg));
         if !self.details.is_empty() {
-            map.insert("failure".into(), Value::Object(self.details.clone()));
+            map.insert("failure".into(), Value::Object(self.details));
         }
         map
     }

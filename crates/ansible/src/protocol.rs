@@ -70,13 +70,13 @@ fn serve(request: Request<'_>, modules: &[Module]) -> ExitCode {
     desk.answer_panics();
     match request {
         Request::Say(text) => desk.say(&text),
-        Request::Refuse(failure) => desk.answer(failure.to_map(false), &[]),
+        Request::Refuse(failure) => desk.answer(failure.into_map(false), &[]),
         Request::Run(module, source) => match read(source).and_then(|arguments| {
             let module = module.map_or_else(|| dispatch::named(&arguments, modules), Ok)?;
             Ok((module, arguments))
         }) {
             Ok((module, arguments)) => run(&desk, module, arguments),
-            Err(failure) => desk.answer(failure.to_map(false), &[]),
+            Err(failure) => desk.answer(failure.into_map(false), &[]),
         },
     }
 }

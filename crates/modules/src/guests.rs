@@ -11,6 +11,7 @@ pub mod proxmox_clone_vms;
 pub mod proxmox_cloud_template;
 pub mod proxmox_shutdown_vms;
 pub mod proxmox_start_vms;
+pub mod proxmox_vm_info;
 #[cfg(test)]
 mod sample;
 pub mod select;

@@ -48,6 +48,7 @@ pub const MODULES: &[Module] = &[
     storage::proxmox_template::MODULE,
     access::proxmox_user::MODULE,
     access::proxmox_user_info::MODULE,
+    guests::proxmox_vm_info::MODULE,
     access::pveum_access::MODULE,
     access::pveum_acl::MODULE,
     access::pveum_role::MODULE,

@@ -82,22 +82,40 @@ impl Cluster {
     /// The answers to several questions, asked side by side; each has its own
     /// result, so that an offline node is not the end of everything.
     pub fn get_each(&self, calls: &[Call]) -> Vec<Result<Arc<Value>, Error>> {
+        self.each(calls, |call| self.get(call))
+    }
+
+    /// As [`Cluster::get_each`], for many answers that are asked for once: they
+    /// are the caller's, and the reading does not hold them as well.
+    pub fn take_each(&self, calls: &[Call]) -> Vec<Result<Value, Error>> {
+        self.each(calls, |call| self.client.read(call, None))
+    }
+
+    fn each<T: Send>(&self, calls: &[Call], ask: impl Fn(&Call) -> T + Sync) -> Vec<T> {
         let workers = self.side_by_side.load(Ordering::Relaxed).min(calls.len());
         if workers <= 1 {
-            return calls.iter().map(|call| self.get(call)).collect();
+            return calls.iter().map(ask).collect();
         }
+        let answers = Mutex::new(Vec::with_capacity(calls.len()));
         let next = AtomicUsize::new(0);
         std::thread::scope(|scope| {
             for _ in 0..workers {
                 scope.spawn(|| {
-                    while let Some(call) = calls.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        // The answer stays in the reading, where it is picked up below.
-                        let _ = self.get(call);
+                    loop {
+                        let index = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(call) = calls.get(index) else { break };
+                        let answer = ask(call);
+                        answers
+                            .lock()
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .push((index, answer));
                     }
                 });
             }
         });
-        calls.iter().map(|call| self.get(call)).collect()
+        let mut answers = answers.into_inner().unwrap_or_else(PoisonError::into_inner);
+        answers.sort_unstable_by_key(|(index, _)| *index);
+        answers.into_iter().map(|(_, answer)| answer).collect()
     }
 
     /// As [`Cluster::get_each`], as a type.

@@ -1,6 +1,6 @@
 //! The one place that writes to standard output, once.
 
-use std::io::Write as _;
+use std::io::{BufWriter, Write as _};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,11 +38,11 @@ impl Desk {
     ) -> ExitCode {
         let failed = answer.get("failed") == Some(&Value::Bool(true));
         self.mask(&mut answer, reveals);
-        let text = Value::Object(answer).to_string();
         if self.answered.swap(true, Ordering::SeqCst) {
             wait_for_the_end();
         }
-        let written = write_line(text.as_bytes());
+        // An answer may be large: it is not made a text first.
+        let written = write_json(&answer);
         if failed || written.is_err() {
             ExitCode::FAILURE
         } else {
@@ -53,8 +53,8 @@ impl Desk {
     /// Writes a failure and ends the process, from whatever thread; or, if the
     /// answer is being written already, waits for the process to end. The
     /// module's thread is beyond reach: it panicked or does not return.
-    pub(super) fn last_word(&self, failure: &Failure) -> ! {
-        let mut answer = failure.to_map(false);
+    pub(super) fn last_word(&self, failure: Failure) -> ! {
+        let mut answer = failure.into_map(false);
         self.mask(&mut answer, &[]);
         let text = Value::Object(answer).to_string();
         if self.answered.swap(true, Ordering::SeqCst) {
@@ -80,7 +80,7 @@ impl Desk {
             });
             let mut failure = Failure::new(format!("internal error: {what}{place}"));
             failure.details.insert("kind".into(), json!("internal"));
-            desk.last_word(&failure);
+            desk.last_word(failure);
         }));
     }
 
@@ -118,6 +118,13 @@ fn reveal(whole: &mut Value, pointer: &str, secret: &Secret) {
         }
         _ => {}
     }
+}
+
+fn write_json(answer: &Map<String, Value>) -> std::io::Result<()> {
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    serde_json::to_writer(&mut out, answer)?;
+    out.write_all(b"\n")?;
+    out.flush()
 }
 
 fn write_line(text: &[u8]) -> std::io::Result<()> {

@@ -75,7 +75,7 @@ pub(super) fn respond(
     hide(&context, &spec, &checked);
 
     let (mut map, reveals) = if let Some(failure) = error {
-        (failure.to_map(false), Vec::new())
+        (failure.into_map(false), Vec::new())
     } else if context.check_mode && !spec.supports_check_mode {
         let name = &context.module_name;
         let msg = format!("remote module ({name}) does not support check mode");
@@ -88,8 +88,14 @@ pub(super) fn respond(
             .clone_from(&checked.from_environment);
         before_run(&context);
         match (module.run)(&context, &checked.values) {
-            Ok(outcome) => (outcome.to_map(context.diff_mode), outcome.reveals),
-            Err(failure) => (failure.to_map(context.diff_mode), failure.outcome.reveals),
+            Ok(mut outcome) => {
+                let reveals = std::mem::take(&mut outcome.reveals);
+                (outcome.into_map(context.diff_mode), reveals)
+            }
+            Err(mut failure) => {
+                let reveals = std::mem::take(&mut failure.outcome.reveals);
+                (failure.into_map(context.diff_mode), reveals)
+            }
         }
     };
     prepend(&mut map, "warnings", checked.warnings);

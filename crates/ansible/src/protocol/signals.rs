@@ -43,7 +43,7 @@ pub(super) fn watch(desk: &Arc<Desk>, context: &Context) {
             Failure::new("interrupted before anything was written")
         };
         failure.details.insert("kind".into(), json!("interrupted"));
-        desk.last_word(&failure);
+        desk.last_word(failure);
     });
 }
 

@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::Cluster;
 use crate::call::Call;
+use crate::client::decode;
 use crate::error::Error;
 use crate::nodes::guest::{Address, GuestKind};
 use crate::path;
-use crate::wire::{Tags, tolerant};
+use crate::wire::{Row as Whole, Tags, row, tolerant};
 
 /// What the caller may see of the cluster.
 ///
@@ -99,31 +101,41 @@ struct Row {
 impl Cluster {
     /// Where everything is that the caller may see.
     pub fn resources(&self) -> Result<Resources, Error> {
-        let rows: Vec<Row> = self.get_as(&Call::get(path!("cluster", "resources")))?;
-        let mut resources = Resources::default();
-        for row in rows {
-            match (row.kind.as_str(), row.vmid) {
-                ("qemu", Some(vmid)) => resources.guests.push(guest(row, GuestKind::Qemu, vmid)),
-                ("lxc", Some(vmid)) => resources.guests.push(guest(row, GuestKind::Lxc, vmid)),
-                ("node", _) => resources.nodes.push(Node {
-                    node: row.node,
-                    online: row.status == "online",
-                }),
-                ("storage", _) => resources.storages.push(Storage {
-                    storage: row.storage,
-                    node: row.node,
-                    shared: row.shared,
-                    active: row.status == "available",
-                }),
-                ("pool", _) => resources.pools.extend(row.pool),
-                _ => {}
-            }
-        }
-        // The order of the rows is another one in each answer.
-        resources.guests.sort_by_key(|guest| guest.address.vmid);
-        resources.nodes.sort_by(|a, b| a.node.cmp(&b.node));
-        Ok(resources)
+        self.get_as(&everything()).map(Resources::from_rows)
     }
+
+    /// As [`Cluster::resources`], and the guests by VMID with all that the
+    /// server tells of them. The reading does not hold the answer.
+    pub fn resources_whole(&self) -> Result<(Resources, Vec<(Address, Whole)>), Error> {
+        let call = everything();
+        let answer = self.client().read(&call, None)?;
+        let resources = decode(&call, &answer).map(Resources::from_rows)?;
+        let Value::Array(rows) = answer else {
+            return Ok((resources, Vec::new()));
+        };
+        let mut guests: Vec<(Address, Whole)> = rows
+            .into_iter()
+            .filter_map(|row| match row {
+                Value::Object(row) => Some((address(&row)?, row)),
+                _ => None,
+            })
+            .collect();
+        guests.sort_by_key(|(address, _)| address.vmid);
+        Ok((resources, guests))
+    }
+}
+
+fn everything() -> Call {
+    Call::get(path!("cluster", "resources"))
+}
+
+/// Where a row's guest is; nothing for a row of something else.
+fn address(row: &Whole) -> Option<Address> {
+    Some(Address {
+        node: row::text(row, "node")?,
+        kind: GuestKind::from_name(&row::text(row, "type")?)?,
+        vmid: row::text(row, "vmid")?.parse().ok()?,
+    })
 }
 
 fn guest(row: Row, kind: GuestKind, vmid: u32) -> Guest {
@@ -150,6 +162,32 @@ pub(crate) fn tags(text: Option<&str>) -> Tags {
 }
 
 impl Resources {
+    fn from_rows(rows: Vec<Row>) -> Self {
+        let mut resources = Self::default();
+        for row in rows {
+            match (row.kind.as_str(), row.vmid) {
+                ("qemu", Some(vmid)) => resources.guests.push(guest(row, GuestKind::Qemu, vmid)),
+                ("lxc", Some(vmid)) => resources.guests.push(guest(row, GuestKind::Lxc, vmid)),
+                ("node", _) => resources.nodes.push(Node {
+                    node: row.node,
+                    online: row.status == "online",
+                }),
+                ("storage", _) => resources.storages.push(Storage {
+                    storage: row.storage,
+                    node: row.node,
+                    shared: row.shared,
+                    active: row.status == "available",
+                }),
+                ("pool", _) => resources.pools.extend(row.pool),
+                _ => {}
+            }
+        }
+        // The order of the rows is another one in each answer.
+        resources.guests.sort_by_key(|guest| guest.address.vmid);
+        resources.nodes.sort_by(|a, b| a.node.cmp(&b.node));
+        resources
+    }
+
     /// Whether the node is there and online.
     pub fn is_online(&self, node: &str) -> bool {
         self.nodes

@@ -29,6 +29,13 @@ impl GuestKind {
         }
     }
 
+    /// From `qemu` or `lxc`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Qemu, Self::Lxc]
+            .into_iter()
+            .find(|kind| kind.as_str() == name)
+    }
+
     /// As messages call it: `VM` or `container`.
     pub fn noun(self) -> &'static str {
         match self {
@@ -75,6 +82,15 @@ impl Address {
     /// GET its live status.
     pub fn current(&self) -> Call {
         Call::get(self.path().join("status").join("current"))
+    }
+
+    /// GET the network interfaces that it has at this moment: a VM's guest agent
+    /// is asked, a container tells them itself.
+    pub fn interfaces(&self) -> Call {
+        Call::get(match self.kind {
+            GuestKind::Qemu => self.path().join("agent").join("network-get-interfaces"),
+            GuestKind::Lxc => self.path().join("interfaces"),
+        })
     }
 
     /// POST `status/start`, `status/shutdown`, …
@@ -179,9 +195,15 @@ pub fn live_from(data: &serde_json::Value) -> Option<Live> {
     Row::deserialize(data).ok().map(Live::from)
 }
 
+/// GET all guests of a kind on a node, without what a VM's own process would
+/// have to be asked for.
+pub fn plain_list_call(node: &str, kind: GuestKind) -> Call {
+    Call::get(path!("nodes", node, kind.as_str()))
+}
+
 /// GET all guests of a kind on a node; `full=1` tells paused from running.
 pub fn list_call(node: &str, kind: GuestKind) -> Call {
-    let call = Call::get(path!("nodes", node, kind.as_str()));
+    let call = plain_list_call(node, kind);
     match kind {
         GuestKind::Qemu => call.with("full", true),
         GuestKind::Lxc => call,
