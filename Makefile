@@ -135,7 +135,7 @@ demo: .venv/made ## Build the collection and run a playbook twice against a fake
 	.venv/bin/python tests/demo.py build/demo/collections
 
 .PHONY: bench
-bench: .venv/made build ## Measure what the claims about speed and size rest on, of the executable as it is shipped
+bench: .venv/made .venv-parity/made build/parity/made build ## Measure what the claims about speed and size rest on, of the executable as it is shipped
 	cd tests && FERROX_EXECUTABLE=$(TARGET)/release/ferrox ../.venv/bin/python -m bench
 
 .PHONY: clean

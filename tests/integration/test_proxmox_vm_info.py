@@ -104,7 +104,7 @@ def test_the_configuration_is_told_with_or_without_what_waits_for_the_next_boot(
 
 def test_the_network_is_told_by_the_agent_of_a_vm_and_by_a_container_itself(guests):
     told = {vmid: by_vmid(guests(vmid=vmid, network=True))[vmid]["network"] for vmid in (101, 200)}
-    for vmid, mac in [(101, "bc:24:11:00:00:65"), (200, "BC:24:11:00:00:C8")]:
+    for vmid, mac in [(101, "bc:24:11:00:00:65"), (200, "bc:24:11:00:00:c8")]:
         (card,) = [card for card in told[vmid] if card["name"] == "eth0"]
         assert card["hardware-address"] == mac
     assert {"ip-address": "192.0.2.101", "ip-address-type": "ipv4", "prefix": 24} in told[101][1]["ip-addresses"]
