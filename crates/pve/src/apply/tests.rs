@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{Applied, Control, TrackEnd, apply};
-use crate::call::{Call, Param, Segment, Verb};
+use crate::call::{Call, Param, Segment, Stop, Upload, Verb};
 use crate::canned::{Canned, refused};
 use crate::client::Client;
 use crate::error::{Error, Request, Unreached};

@@ -433,3 +433,41 @@ fn a_whole_track_may_be_left_while_the_server_works_on_its_last_request() {
     assert!(matches!(trouble.error, Error::Interrupted { .. }));
     assert_eq!(applied.running().next().unwrap().as_str(), TASK);
 }
+
+#[test]
+fn the_time_in_which_a_file_is_sent_is_none_of_the_steps_own() {
+    for sends in [true, false] {
+        let mut asked = 0;
+        let canned = Canned::new().answering(move |call| {
+            if call.verb == Verb::Post {
+                // A file that takes its time.
+                std::thread::sleep(Duration::from_millis(600));
+                return Some(Ok(json!(TASK)));
+            }
+            asked += 1;
+            Some(Ok(if asked == 1 {
+                json!({"status": "running"})
+            } else {
+                ok()
+            }))
+        });
+        let mut call = Call::post(path!("nodes", "pve1", "storage", "local", "upload"));
+        if sends {
+            call = call.with_upload(Upload {
+                field: "filename",
+                name: "a.iso".to_owned(),
+                source: "a.iso".into(),
+                stop: Stop::default(),
+            });
+        }
+        let step = Step::task("upload", "uploaded", call).within(Duration::from_millis(500));
+        let track = Track::new("volume", "local:iso/a.iso", vec![step]);
+        let (applied, _) = carry_out(canned, &one(track));
+        assert_eq!(
+            applied.succeeded(),
+            sends,
+            "{:?}",
+            applied.tracks[0].trouble
+        );
+    }
+}
