@@ -38,8 +38,8 @@ options:
     type: str
   node:
     description:
-      - The node that the image is downloaded by and the template made on. A template that is there stays
-        where it is.
+      - The node that the image is downloaded by and the template made on. On a O(storage) that nodes share, a
+        template that is there stays where it is; otherwise each node has one of its own, of the same name.
     type: str
     required: true
   image:

@@ -182,6 +182,18 @@ class TestLife:
     def test_a_vmid_is_taken_out_of_the_range(self, run):
         assert run(vmid_range="9600-9610")["vmid"] == 9600
 
+    def test_on_storage_that_is_shared_there_is_one_and_otherwise_one_on_each_node(self, run, cluster):
+        assert run()["changed"]
+        assert not run(node="pve2")["changed"]
+        first = [run(name="local", storage="local-lvm", node=node) for node in ("pve1", "pve2")]
+        assert [(result["changed"], result["node"]) for result in first] == [(True, "pve1"), (True, "pve2")]
+        again = [run(name="local", storage="local-lvm", node=node) for node in ("pve1", "pve2")]
+        assert [(result["changed"], result["vmid"]) for result in again] == [(False, made["vmid"]) for made in first]
+        newer = run(name="local", storage="local-lvm", node="pve2", image=image(NEW), on_change="replace")
+        assert newer["changed"] and newer["node"] == "pve2"
+        left = {guest["vmid"] for guest in cluster.state()["guests"] if guest["name"] == "local"}
+        assert left == {first[0]["vmid"], newer["vmid"]}
+
     def test_clones_are_made_of_it(self, run, ferrox, connection):
         run()
         vms = [{"name": "web-1", "template": NAME}]

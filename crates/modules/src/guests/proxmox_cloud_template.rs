@@ -44,7 +44,8 @@ pub struct CloudTemplateArgs {
     pub vmid: Option<u32>,
     /// Where an allocated VMID may lie, such as V(9000-9099).
     pub vmid_range: Option<String>,
-    /// The node that the image is downloaded by and the template made on. A template that is there stays where it is.
+    /// The node that the image is downloaded by and the template made on. On a O(storage) that nodes share, a template that
+    /// is there stays where it is; otherwise each node has one of its own, of the same name.
     #[arg(required)]
     pub node: String,
     /// The cloud image.

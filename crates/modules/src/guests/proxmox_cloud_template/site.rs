@@ -104,31 +104,28 @@ impl Site {
     ) -> Result<Self, Failure> {
         let beside = image.name_beside(&args.name);
         let unreadable = |error| fault::unable("read the cluster's guests", &error);
-        let mut picture = Picture::read(cluster, &[&args.name]).map_err(unreadable)?;
-        let all = |picture: &Picture, name: &str| -> Result<Vec<There>, Failure> {
-            let named = picture.named(name);
-            named
-                .into_iter()
-                .map(|found| There::read(cluster, found))
-                .collect()
-        };
-        let named = all(&picture, &args.name)?;
+        let picture = Picture::read(cluster, &[&args.name]).map_err(unreadable)?;
+        let named = called(cluster, &picture, args, &args.name)?;
         let is_settled = match named.as_slice() {
             [there] => there.is_of(image) || args.on_change == OnChange::Keep,
             _ => false,
         };
-        if !is_settled && !picture.complete {
-            picture = Picture::read(cluster, &[&args.name, &beside]).map_err(unreadable)?;
+        if is_settled {
+            return Ok(Self {
+                picture,
+                named,
+                beside: Vec::new(),
+            });
         }
-        let beside = if is_settled {
-            Vec::new()
+        let picture = if picture.complete {
+            picture
         } else {
-            all(&picture, &beside)?
+            Picture::read(cluster, &[&args.name, &beside]).map_err(unreadable)?
         };
         Ok(Self {
+            named: called(cluster, &picture, args, &args.name)?,
+            beside: called(cluster, &picture, args, &beside)?,
             picture,
-            named,
-            beside,
         })
     }
 
@@ -237,6 +234,30 @@ impl Site {
             .map(|guest| format!("VMID {} is offline", guest.address));
         offline.chain(self.picture.blind_spots()).collect()
     }
+}
+
+/// The VMs of this name that may be the template. Where its storage is not
+/// shared, each node has one of its own, and those of other nodes are not meant.
+fn called(
+    cluster: &Cluster,
+    picture: &Picture,
+    args: &CloudTemplateArgs,
+    name: &str,
+) -> Result<Vec<There>, Failure> {
+    let all: Result<Vec<There>, Failure> = picture
+        .named(name)
+        .into_iter()
+        .map(|found| There::read(cluster, found))
+        .collect();
+    let all = all?;
+    let is_here = |there: &There| there.address.node == args.node;
+    let storage = picture.resources.storage(&args.storage, &args.node);
+    let is_shared = storage.is_none_or(|storage| storage.shared);
+    if is_shared && !all.iter().any(is_here) {
+        return Ok(all);
+    }
+    let is_meant = |there: &There| is_here(there) || there.made_of.is_err();
+    Ok(all.into_iter().filter(is_meant).collect())
 }
 
 fn one(found: &[There]) -> Result<Option<&There>, String> {
