@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import calendar
 import json
 import re
 import time
@@ -14,7 +15,7 @@ UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # When a guest was made, and the name of the state of one that was suspended.
 MADE = re.compile(r"(?<=\bctime=)\d+|(?<=-state-suspend-)\d{4}-\d\d-\d\d")
 # When a backup was made: in the name of its archive, and in its log.
-BACKUP = re.compile(r"(vzdump-\w+-\d+-|(?:started|Failed|finished) at )\d{4}[-_]\d\d[-_]\d\d[- ]\d\d[:_]\d\d[:_]\d\d")
+BACKUP = re.compile(r"(vzdump-\w+-\d+-|(?:started|Failed|finished) at )(\d{4}(?:[-_: ]\d\d){5})")
 ADDRESS = re.compile(r"127\.0\.0\.1:\d+")
 # Keys whose values the server counts anew, and their type; and those whose values may be the time of the run.
 COUNTED = {"uptime": int, "pid": int, "pstart": int, "digest": str}
@@ -40,9 +41,15 @@ def plain(value, key=None):
         # The API gives none of its lists an order that holds.
         return sorted((plain(inner) for inner in value), key=text)
     if isinstance(value, str):
-        value = BACKUP.sub(r"\1<time>", value)
+        value = BACKUP.sub(_less_now, value)
         return ADDRESS.sub("<address>", MADE.sub("<time>", UUID.sub("<uuid>", UPID.sub(r"\1:…:", value))))
     return value
+
+
+def _less_now(found):
+    """The time of the run out of what BACKUP finds; another one stays."""
+    when = calendar.timegm(time.strptime(re.sub(r"\D", " ", found.group(2)), "%Y %m %d %H %M %S"))
+    return found.group(1) + "<time>" if abs(time.time() - when) < DAY else found.group(0)
 
 
 def text(value):

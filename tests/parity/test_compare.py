@@ -93,9 +93,13 @@ def test_what_differs_from_run_to_run_is_taken_out():
     now = int(time.time())
     assert plain({"upid": first, "pid": 1, "starttime": now, "nodes": ["b", "a"]}) == plain(
         {"upid": second, "pid": 2, "starttime": now + 1, "nodes": ["a", "b"]})
+    name, log = "backup/vzdump-qemu-101-%Y_%m_%d-%H_%M_%S.vma", "INFO: Backup started at %Y-%m-%d %H:%M:%S"
+    for text in (name, log):
+        assert plain(time.strftime(text, time.gmtime(now))) == plain(time.strftime(text, time.gmtime(now + 1)))
 
 
 def test_what_says_something_is_left_in():
+    assert plain("vzdump-qemu-101-2026_10_31-02_00_00.vma") != plain("vzdump-qemu-101-2026_10_31-02_00_01.vma")
     assert plain("UPID:pve1:0001:00AB:66:vzdump:100:root@pam:") != plain("UPID:pve1:0001:00AB:66:qmstart:100:root@pam:")
     assert plain({"starttime": 1793400000}) != plain({"starttime": 1793400001})
     assert plain({"pid": 1}) != plain({"pid": "1"})
