@@ -1,9 +1,11 @@
 //! The options that say where the API is, who asks, and what is trusted.
 
+use std::sync::Arc;
+
 use ansible::{Args, Context, Failure};
-use pve::connection::{Connection as Target, Options};
-use pve::transport::Https;
-use pve::{Client, Cluster};
+use pve::Cluster;
+use pve::connection::{Options, Target};
+use pve::transport::{Https, Pvesh, Way};
 use secret::Secret;
 
 /// How many seconds the answer to a read may take where nobody says otherwise:
@@ -17,7 +19,9 @@ const ANSWER_SECONDS: i64 = 35;
 #[derive(Args, Clone, Debug)]
 pub struct Connection {
     /// The host of the Proxmox VE API: `host`, `host:port`, `[v6]:port`, or several of them with commas
-    /// in between. The next one is tried where one cannot be reached.
+    /// in between. The next one is tried where one cannot be reached. Without a host the module must run on a
+    /// node, as root: there it asks `pvesh` in place of the network, as `root@pam` and without credentials. Secrets and
+    /// uploads cannot go that way.
     #[arg(env = ["PROXMOX_HOST"])]
     pub api_host: Option<String>,
     /// The port of the API, for hosts that name none. Proxmox VE listens on 8006.
@@ -87,7 +91,7 @@ impl Connection {
         meant
     }
 
-    /// The connection that these options describe.
+    /// Where requests go by these options.
     pub fn target(&self) -> Result<Target, Failure> {
         Target::from_options(Options {
             api_host: self.api_host.as_deref(),
@@ -105,16 +109,27 @@ impl Connection {
         .map_err(|error| Failure::new(error.to_string()))
     }
 
-    /// What can be seen through it. Nothing is sent yet.
-    pub fn cluster(&self) -> Result<Cluster, Failure> {
-        Ok(Cluster::new(Client::new(Https::new(self.target()?))))
+    /// The way that requests go, in the run of this context. Nothing is sent yet.
+    pub fn way(&self, context: &Context) -> Result<Way, Failure> {
+        Ok(match self.target()? {
+            Target::Remote(connection) => Way::Https(Arc::new(Https::new(connection))),
+            Target::Local { read_timeout } => {
+                Way::Pvesh(Arc::new(Pvesh::new(read_timeout, context.interrupted())))
+            }
+        })
+    }
+
+    /// What can be seen by it.
+    pub fn cluster(&self, context: &Context) -> Result<Cluster, Failure> {
+        Ok(Cluster::new(self.way(context)?.client()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Connection, DropIn};
-    use ansible::{Args, Context};
+    use ansible::{Args, Context, Failure};
+    use pve::connection::Target;
     use serde_json::{Value, json};
 
     fn user(options: Value) -> Result<String, String> {
@@ -124,8 +139,15 @@ mod tests {
         Connection::parse(options)
             .map_err(|error| error.to_string())?
             .target()
-            .map(|target| target.credentials.name())
+            .and_then(caller)
             .map_err(|failure| failure.msg)
+    }
+
+    fn caller(target: Target) -> Result<String, Failure> {
+        match target {
+            Target::Remote(connection) => Ok(connection.credentials.name()),
+            Target::Local { .. } => Err(Failure::new("local")),
+        }
     }
 
     #[test]
@@ -180,8 +202,12 @@ mod tests {
             (&["api_token_secret"], "a@pve"),
             (&["api_token_secret", "api_password"], "a@pve"),
         ] {
-            let target = both.meant(&context(from_environment)).target().unwrap();
-            assert_eq!(target.credentials.name(), name, "{from_environment:?}");
+            let target = both.meant(&context(from_environment)).target();
+            assert_eq!(
+                target.and_then(caller).unwrap(),
+                name,
+                "{from_environment:?}"
+            );
         }
     }
 

@@ -86,7 +86,7 @@ pub fn spec<J: Job>() -> Spec {
 /// Runs a job for a task.
 pub fn run<J: Job>(context: &Context, values: &Map<String, Value>) -> Result<Outcome, Failure> {
     let args = J::Args::from_values(values)?;
-    let cluster = J::connection(&args).meant(context).cluster()?;
+    let cluster = J::connection(&args).meant(context).cluster(context)?;
     let task = Task {
         args: &args,
         context,
@@ -104,6 +104,10 @@ pub fn carry_out<J: Job>(task: &Task<'_, J::Args>, cluster: &Cluster) -> Result<
         Ok(ready) => ready,
         Err(blocked) => return Ok(blocked),
     };
+    // In check mode too: it promises what can be carried out.
+    if let Some(trouble) = apply::uncarried(cluster.client(), &plan) {
+        return Err(fault::trouble(&trouble));
+    }
     let applied = (!task.context.check_mode && !plan.tracks.is_empty()).then(|| {
         for notice in &plan.notices {
             task.context.progress(notice);

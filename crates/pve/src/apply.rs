@@ -6,6 +6,7 @@
 //! to it once.
 
 mod attempt;
+mod carried;
 mod claims;
 mod event;
 mod track;
@@ -18,6 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+pub use carried::uncarried;
 pub use event::{Event, What};
 use secret::Secret;
 

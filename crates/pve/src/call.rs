@@ -106,6 +106,23 @@ impl Path {
         segments.push(segment.into());
         Self(segments)
     }
+
+    /// `/nodes/pve1/qemu/100` without any encoding, as the node's own commands take it.
+    pub(crate) fn plain(&self) -> String {
+        let segments = self.0.iter().map(|segment| match segment {
+            Segment::Text(text) => format!("/{text}"),
+            Segment::Bound(name) => format!("/{{{name}}}"),
+        });
+        segments.collect()
+    }
+
+    /// The node below whose URL it is.
+    pub(crate) fn node(&self) -> Option<&str> {
+        match self.0.as_slice() {
+            [Segment::Text(nodes), Segment::Text(node), ..] if nodes == "nodes" => Some(node),
+            _ => None,
+        }
+    }
 }
 
 /// `/nodes/pve1/qemu/100`, percent-encoded; a value that is not bound yet

@@ -28,7 +28,7 @@ const DEFAULT_PORT: u16 = 8006;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options<'a> {
     /// `host`, `host:port`, `[v6]:port`, a bare IPv6 address, or several of
-    /// them with commas in between.
+    /// them with commas in between. Without it, it is this node that is meant.
     pub api_host: Option<&'a str>,
     /// The port of hosts that name none; 8006 by default.
     pub api_port: Option<u16>,
@@ -60,6 +60,12 @@ pub enum OptionsError {
     /// No host.
     #[error("no Proxmox VE host was given: set api_host or the environment variable PROXMOX_HOST")]
     NoHost,
+    /// Credentials without a host.
+    #[error(
+        "no Proxmox VE host was given: set api_host or the environment variable PROXMOX_HOST; without \
+         them it is pvesh on this node that is asked, as root@pam, and {0} is not used"
+    )]
+    NotUsed(&'static str),
     /// A host that is none.
     #[error("api_host `{text}` is not a host: {why}")]
     Host {
@@ -179,12 +185,7 @@ impl Connection {
     pub fn from_options(options: Options<'_>) -> Result<Self, OptionsError> {
         let port = options.api_port.unwrap_or(DEFAULT_PORT);
         let hosts = Host::parse_list(options.api_host.unwrap_or_default(), port)?;
-        let seconds = options.api_timeout.unwrap_or(35);
-        let read_timeout = u64::try_from(seconds)
-            .ok()
-            .filter(|seconds| *seconds > 0)
-            .map(Duration::from_secs)
-            .ok_or(OptionsError::Timeout(seconds))?;
+        let read_timeout = read_timeout(options)?;
         Ok(Self {
             hosts,
             credentials: Credentials::from_options(options)?,
@@ -198,6 +199,53 @@ impl Connection {
             read_timeout,
         })
     }
+}
+
+/// Where the requests of a task go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// To a host that was named.
+    Remote(Connection),
+    /// To `pvesh` on this node, as no host was named.
+    Local {
+        /// How long a read may take.
+        read_timeout: Duration,
+    },
+}
+
+impl Target {
+    /// The target that these options describe. Without a host it is the node
+    /// that the task runs on, where nobody but root@pam can be meant.
+    pub fn from_options(options: Options<'_>) -> Result<Self, OptionsError> {
+        if given(options.api_host).is_some() {
+            return Connection::from_options(options).map(Self::Remote);
+        }
+        let secret = |secret: Option<&Secret>| secret.is_some_and(|secret| !secret.is_empty());
+        let not_used = [
+            ("api_password", secret(options.api_password)),
+            ("api_token_secret", secret(options.api_token_secret)),
+            ("api_token_id", given(options.api_token_id).is_some()),
+            (
+                "api_user",
+                given(options.api_user).is_some_and(|user| user != credentials::ROOT),
+            ),
+        ];
+        if let Some((option, _)) = not_used.into_iter().find(|(_, given)| *given) {
+            return Err(OptionsError::NotUsed(option));
+        }
+        Ok(Self::Local {
+            read_timeout: read_timeout(options)?,
+        })
+    }
+}
+
+fn read_timeout(options: Options<'_>) -> Result<Duration, OptionsError> {
+    let seconds = options.api_timeout.unwrap_or(35);
+    u64::try_from(seconds)
+        .ok()
+        .filter(|seconds| *seconds > 0)
+        .map(Duration::from_secs)
+        .ok_or(OptionsError::Timeout(seconds))
 }
 
 fn given(text: Option<&str>) -> Option<&str> {

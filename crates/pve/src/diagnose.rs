@@ -3,6 +3,7 @@
 //! Everything else gives up at the first error. A diagnosis goes on as far as
 //! it can and reports each stage, with a hint at what to do.
 
+mod local;
 mod network;
 mod session;
 mod witness;
@@ -11,9 +12,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::connection::{Credentials, Host};
+use crate::connection::Host;
 use crate::error::Error;
-use crate::transport::{Certificate, Https};
+use crate::transport::{Certificate, Https, Way};
 
 pub use network::ca_path_hint;
 
@@ -25,7 +26,8 @@ const SLICE: Duration = Duration::from_millis(50);
 /// One stage and how it went.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Check {
-    /// `lookup`, `proxy`, `tcp`, `tls`, `http`, `login`, `version` or `clock`.
+    /// `lookup`, `proxy`, `tcp`, `tls`, `http`, `login`, `version` or `clock`; on
+    /// the node itself `pvesh` and `version`.
     pub name: &'static str,
     /// Whether it went well. None is worth a look and no failure: a host that
     /// was passed over, clocks that disagree.
@@ -63,11 +65,33 @@ pub struct Shown {
 pub struct Identity {
     /// `user@realm` or `user@realm!token`.
     pub user: String,
-    /// Whether it is a token; else it is a ticket that a password was given for.
-    pub token: bool,
+    /// What makes it so.
+    pub by: By,
     /// Whether the token has only privileges of its own; none where the server
     /// did not say.
     pub privilege_separation: Option<bool>,
+}
+
+/// What makes the server take us for whom it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// A token.
+    Token,
+    /// A ticket that a password was given for.
+    Password,
+    /// That `pvesh` runs as root on a node.
+    Pvesh,
+}
+
+impl By {
+    /// `token`, `password` or `pvesh`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Password => "password",
+            Self::Pvesh => "pvesh",
+        }
+    }
 }
 
 /// What a diagnosis found, as far as it came.
@@ -130,10 +154,15 @@ impl Fault {
 /// Examines the way to the API. While the cause is one that passes, such as a
 /// closed port, all is examined again for as long as `wait`, until it works or
 /// the run is interrupted.
-pub fn diagnose(https: &Https, wait: Duration, interrupted: &AtomicBool) -> Report {
+pub fn diagnose(way: &Way, wait: Duration, interrupted: &AtomicBool) -> Report {
     let began = Instant::now();
     loop {
-        let (report, passes) = once(https);
+        let mut run = Run::default();
+        match way {
+            Way::Https(https) => run.by_network(https),
+            Way::Pvesh(pvesh) => run.on_the_node(pvesh),
+        }
+        let Run { report, passes } = run;
         let left = wait.saturating_sub(began.elapsed());
         if report.passed() || !passes || left.is_zero() {
             return report;
@@ -148,40 +177,36 @@ pub fn diagnose(https: &Https, wait: Duration, interrupted: &AtomicBool) -> Repo
     }
 }
 
-/// One examination, and whether its failure may pass.
-fn once(https: &Https) -> (Report, bool) {
-    let mut run = Run {
-        report: Report::default(),
-        passes: false,
-    };
-    let hosts = &https.connection().hosts;
-    let reached = (0..hosts.len()).find(|index| {
-        let reached = run.reach(https, *index).is_some();
-        if reached {
-            run.report.host = Some(hosts[*index].clone());
-            https.stay_with(*index);
-        }
-        reached
-    });
-    if reached.is_some() {
-        // A host that was passed over is no failure where the next one works.
-        for check in &mut run.report.checks {
-            check.ok = check.ok.filter(|ok| *ok);
-        }
-        run.passes = false;
-        run.report.error = None;
-        run.log_in(https);
-    }
-    (run.report, run.passes)
-}
-
 /// A report in the making.
+#[derive(Default)]
 struct Run {
     report: Report,
+    /// Whether what failed may pass.
     passes: bool,
 }
 
 impl Run {
+    fn by_network(&mut self, https: &Https) {
+        let hosts = &https.connection().hosts;
+        let reached = (0..hosts.len()).find(|index| {
+            let reached = self.reach(https, *index).is_some();
+            if reached {
+                self.report.host = Some(hosts[*index].clone());
+                https.stay_with(*index);
+            }
+            reached
+        });
+        if reached.is_some() {
+            // A host that was passed over is no failure where the next one works.
+            for check in &mut self.report.checks {
+                check.ok = check.ok.filter(|ok| *ok);
+            }
+            self.passes = false;
+            self.report.error = None;
+            self.log_in(https);
+        }
+    }
+
     /// Runs a stage and notes how it went; its value, if it went well.
     fn stage<T>(
         &mut self,
@@ -220,8 +245,4 @@ impl Run {
 /// In milliseconds, to the microsecond.
 fn milliseconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e3
-}
-
-fn is_token(https: &Https) -> bool {
-    matches!(https.connection().credentials, Credentials::Token { .. })
 }

@@ -131,6 +131,8 @@ const TABLE: &[Pattern] = &[
         &["property is not defined in schema"],
         Matched::UnknownParameter,
     ),
+    // Getopt::Long, for a parameter on the command line of pvesh.
+    pattern(&["Unknown option: "], Matched::UnknownParameter),
 ];
 
 const fn pattern(words: &'static [&'static str], means: Matched) -> Pattern {

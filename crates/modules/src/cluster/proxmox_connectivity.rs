@@ -9,15 +9,14 @@ mod judge;
 mod privileges;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ansible::{Args, Context, Failure, Module, Outcome, Spec};
 use pve::access::permissions::Permissions;
 use pve::cluster::resources::Resources;
 use pve::diagnose::{self, Check};
-use pve::transport::Https;
-use pve::{Client, Cluster, Error};
+use pve::transport::Way;
+use pve::{Cluster, Error};
 use serde_json::{Map, Value};
 
 use crate::connection::Connection;
@@ -74,17 +73,21 @@ fn run(context: &Context, values: &Map<String, Value>) -> Result<Outcome, Failur
                 .ok_or_else(|| Failure::new(format!("min_version `{text}` is not a version")))
         })
         .transpose()?;
-    let https = Arc::new(Https::new(args.connection.target()?));
+    let way = args.connection.way(context)?;
     let wait = Duration::from_secs(args.wait.into());
-    let report = diagnose::diagnose(&https, wait, context.interrupted());
+    let report = diagnose::diagnose(&way, wait, context.interrupted());
     let mut examination = Examination {
         args: &args,
         all_paths: context.verbosity >= SHOW_ALL_PATHS,
+        stages: match way {
+            Way::Https(_) => &BY_NETWORK,
+            Way::Pvesh(_) => &ON_THE_NODE,
+        },
         report,
         found: Found::default(),
     };
     if examination.report.passed() {
-        let cluster = Cluster::new(Client::shared(https));
+        let cluster = Cluster::new(way.client());
         examination.behind_the_login(&cluster, min_version.as_deref(), &wanted);
     } else {
         examination.skip_the_rest(args.asked(&wanted));
@@ -111,7 +114,8 @@ impl ConnectivityArgs {
 }
 
 /// The stages up to the login, which [`diagnose`](diagnose::diagnose) examines.
-const STAGES: [&str; 7] = ["lookup", "tcp", "tls", "http", "login", "version", "clock"];
+const BY_NETWORK: [&str; 7] = ["lookup", "tcp", "tls", "http", "login", "version", "clock"];
+const ON_THE_NODE: [&str; 2] = ["pvesh", "version"];
 
 /// The verbosity (`-vv`) at which the caller's privileges are told for every path.
 const SHOW_ALL_PATHS: u8 = 2;
@@ -129,6 +133,8 @@ struct Examination<'a> {
     args: &'a ConnectivityArgs,
     /// Whether privileges are told for more than the paths that are asked about: an administrator has hundreds.
     all_paths: bool,
+    /// The stages that there are on this way.
+    stages: &'static [&'static str],
     report: diagnose::Report,
     found: Found,
 }
@@ -237,7 +243,7 @@ impl Examination<'_> {
         let Some(culprit) = self.report.failed().map(|check| check.name) else {
             return;
         };
-        for name in STAGES.into_iter().chain(asked) {
+        for name in self.stages.iter().copied().chain(asked) {
             if self.report.checks.iter().all(|check| check.name != name) {
                 self.skip(name, culprit);
             }

@@ -4,7 +4,8 @@ use secret::Secret;
 
 use super::{Options, OptionsError, given};
 
-const DEFAULT_USER: &str = "root@pam";
+/// Whom `api_user` names where nobody says otherwise, and who `pvesh` is.
+pub(super) const ROOT: &str = "root@pam";
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +35,7 @@ impl Credentials {
     /// options, or whole in either. A naive client sends `user@realm!id!id`.
     pub(super) fn from_options(options: Options<'_>) -> Result<Self, OptionsError> {
         let secret = |secret: Option<&Secret>| secret.filter(|secret| !secret.is_empty()).cloned();
-        let api_user = given(options.api_user).unwrap_or(DEFAULT_USER);
+        let api_user = given(options.api_user).unwrap_or(ROOT);
         let (user, user_token) = split_token(api_user);
         let checked = |user: &str| {
             if user.contains('@') {
@@ -70,7 +71,7 @@ impl Credentials {
         }
         // The default user says nothing: whoever gives the whole token means its user.
         let user = match token_user {
-            Some(token_user) if user != token_user && user != DEFAULT_USER => {
+            Some(token_user) if user != token_user && user != ROOT => {
                 return Err(different("users"));
             }
             Some(token_user) => token_user,

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Check, DAEMONS, Fault, Identity, Run, Version, is_token};
+use super::{By, Check, DAEMONS, Fault, Identity, Run, Version};
 use crate::call::Call;
 use crate::connection::Credentials;
 use crate::error::{Error, Request};
@@ -16,21 +16,27 @@ const SKEW: f64 = 30.0;
 impl Run {
     /// Examines login, version and clock.
     pub(super) fn log_in(&mut self, https: &Https) -> Option<()> {
-        let call = Call::get(path!("version"));
         let answer = self.stage("login", |report| {
             let answer = https
-                .send(&call, None)
+                .send(&version_call(), None)
                 .map_err(|error| refused(https, error))?;
             let identity = identity(https);
             let detail = told(&identity);
             report.identity = Some(identity);
             Ok((answer, detail))
         })?;
+        self.version(&answer)?;
+        self.report.checks.extend(self.report.clock_skew.map(clock));
+        Some(())
+    }
+
+    /// Examines the answer to [`version_call`].
+    pub(super) fn version(&mut self, answer: &Value) -> Option<()> {
         self.stage("version", |report| {
             let text = |key: &str| Some(answer.get(key)?.as_str()?.to_owned());
             let version = text("version").ok_or_else(|| {
                 let error = Error::Unexpected {
-                    request: Request::from(&call),
+                    request: Request::from(&version_call()),
                     what: "no `version`".to_owned(),
                 };
                 Fault::new(error, DAEMONS, false)
@@ -42,10 +48,13 @@ impl Run {
                 repoid: text("repoid").unwrap_or_default(),
             });
             Ok(((), detail))
-        })?;
-        self.report.checks.extend(self.report.clock_skew.map(clock));
-        Some(())
+        })
     }
+}
+
+/// What a caller may ask who may do nothing.
+pub(super) fn version_call() -> Call {
+    Call::get(path!("version"))
 }
 
 fn refused(https: &Https, error: Error) -> Fault {
@@ -64,20 +73,21 @@ fn refused(https: &Https, error: Error) -> Fault {
 }
 
 fn identity(https: &Https) -> Identity {
-    let privilege_separation = match &https.connection().credentials {
-        Credentials::Password { .. } => None,
+    let (by, privilege_separation) = match &https.connection().credentials {
+        Credentials::Password { .. } => (By::Password, None),
         Credentials::Token { user, token_id, .. } => {
             // Whoever may not read this keeps the question open.
             let call = Call::get(path!("access", "users", user, "token", token_id));
-            https
-                .send(&call, None)
-                .ok()
-                .and_then(|token| flag(token.get("privsep")?))
+            let token = https.send(&call, None).ok();
+            (
+                By::Token,
+                token.and_then(|token| flag(token.get("privsep")?)),
+            )
         }
     };
     Identity {
         user: https.user().to_owned(),
-        token: is_token(https),
+        by,
         privilege_separation,
     }
 }
@@ -94,17 +104,17 @@ fn flag(value: &Value) -> Option<bool> {
 fn told(identity: &Identity) -> String {
     let Identity {
         user,
-        token,
+        by,
         privilege_separation,
     } = identity;
-    match (token, privilege_separation) {
-        (false, _) => format!("{user}, by password"),
-        (true, Some(true)) => format!(
+    match (by, privilege_separation) {
+        (By::Password | By::Pvesh, _) => format!("{user}, by {}", by.as_str()),
+        (By::Token, Some(true)) => format!(
             "token {user}, with privilege separation: it has only privileges that both it and \
              its user have"
         ),
-        (true, Some(false)) => format!("token {user}, with all privileges of its user"),
-        (true, None) => format!("token {user}"),
+        (By::Token, Some(false)) => format!("token {user}, with all privileges of its user"),
+        (By::Token, None) => format!("token {user}"),
     }
 }
 

@@ -14,19 +14,15 @@ use serde_json::Value;
 use super::answer::Answer;
 use super::auth::{self, Auth, RENEW_AFTER};
 use super::body::{self, Severed};
-use super::dial::dial;
 use super::proxy::{self, Environment};
 use super::tls::Verifier;
-use super::{Transport, cause};
+use super::{Transport, cause, dial};
 use crate::call::{Call, Verb};
 use crate::connection::{CONNECT_TIMEOUT, Connection, Credentials, Host, WRITE_TIMEOUT};
 use crate::error::{Error, Request, Unreached};
 
 /// The server closes a connection that was idle for 5 s, without a word.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
-
-/// How long a guest's port may take to answer.
-const PORT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// HTTPS to one of the hosts of a [`Connection`], shared by all threads.
 ///
@@ -330,10 +326,7 @@ impl Transport for Https {
     }
 
     fn port_is_open(&self, address: &str, port: u16) -> bool {
-        (address, port)
-            .to_socket_addrs()
-            .and_then(|addresses| dial(&addresses.collect::<Vec<_>>(), PORT_TIMEOUT))
-            .is_ok()
+        dial::port_is_open(address, port)
     }
 }
 

@@ -1,12 +1,13 @@
 //! The diagnosis: which stage fails, and what is said of it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use pve::Error;
 use pve::connection::Host;
-use pve::diagnose::{Check, Report, diagnose};
-use pve::transport::Https;
+use pve::diagnose::{By, Check, Report};
+use pve::transport::{Https, Way};
 use serde_json::json;
 
 use crate::support::proxy::Proxy;
@@ -24,8 +25,12 @@ fn well(request: &Received) -> Reply {
     }
 }
 
-fn run(https: &Https) -> Report {
+fn run(https: Https) -> Report {
     diagnose(https, Duration::ZERO, &AtomicBool::new(false))
+}
+
+fn diagnose(https: Https, wait: Duration, interrupted: &AtomicBool) -> Report {
+    pve::diagnose::diagnose(&Way::Https(Arc::new(https)), wait, interrupted)
 }
 
 fn names(report: &Report) -> Vec<(&str, Option<bool>)> {
@@ -48,7 +53,7 @@ fn a_way_that_is_clear_is_reported_stage_by_stage() {
     let authority = Authority::new();
     let made = authority.make(&Leaf::default());
     let server = Server::with(&made.config, well);
-    let report = run(&server.https(&authority));
+    let report = run(server.https(&authority));
     assert!(report.passed());
     assert_eq!(
         names(&report),
@@ -71,7 +76,7 @@ fn a_way_that_is_clear_is_reported_stage_by_stage() {
     );
     let identity = report.identity.unwrap();
     assert_eq!(identity.user, "ansible@pam!mms");
-    assert!(identity.token);
+    assert_eq!(identity.by, By::Token);
     assert_eq!(identity.privilege_separation, Some(true));
     let version = report.version.unwrap();
     assert_eq!(
@@ -88,7 +93,7 @@ fn a_name_without_an_address_stops_at_the_lookup() {
     let (server, authority) = Server::start(well);
     let mut connection = server.connection(&authority);
     connection.hosts[0].name = "nosuch.invalid".to_owned();
-    let report = run(&Https::with_environment(connection, Vec::new()));
+    let report = run(Https::with_environment(connection, Vec::new()));
     assert_eq!(names(&report), [("lookup", Some(false))]);
     assert!(
         failed(&report)
@@ -106,7 +111,7 @@ fn a_closed_port_stops_at_tcp() {
         port: closed_port(),
     }];
     let host = connection.hosts[0].clone();
-    let report = run(&Https::with_environment(connection, Vec::new()));
+    let report = run(Https::with_environment(connection, Vec::new()));
     assert_eq!(
         names(&report),
         [("lookup", Some(true)), ("tcp", Some(false))]
@@ -126,7 +131,7 @@ fn a_closed_port_stops_at_tcp() {
 fn an_untrusted_certificate_stops_at_tls_and_is_shown() {
     let made = Authority::new().make(&Leaf::default());
     let server = Server::with(&made.config, well);
-    let report = run(&server.https(&Authority::new()));
+    let report = run(server.https(&Authority::new()));
     assert_eq!(
         names(&report),
         [
@@ -162,7 +167,7 @@ fn without_validate_certs_distrust_is_told_and_no_failure() {
     );
     let mut connection = server.connection(&authority);
     connection.trust.validate = false;
-    let report = run(&Https::with_environment(connection, Vec::new()));
+    let report = run(Https::with_environment(connection, Vec::new()));
     assert!(report.passed());
     assert!(report.certificate.unwrap().distrust.is_some());
     assert!(
@@ -175,7 +180,7 @@ fn without_validate_certs_distrust_is_told_and_no_failure() {
 #[test]
 fn what_is_not_this_api_stops_at_http() {
     let (server, authority) = Server::start(|_| Reply::body("200 OK", "<html>router</html>"));
-    let report = run(&server.https(&authority));
+    let report = run(server.https(&authority));
     assert_eq!(names(&report).last(), Some(&("http", Some(false))));
     assert_eq!(
         failed(&report).detail,
@@ -196,7 +201,7 @@ fn a_wrong_token_stops_at_the_login() {
             well(request)
         }
     });
-    let report = run(&server.https(&authority));
+    let report = run(server.https(&authority));
     assert_eq!(names(&report).last(), Some(&("login", Some(false))));
     assert_eq!(
         failed(&report).detail,
@@ -222,7 +227,7 @@ fn a_wrong_password_stops_at_the_login() {
     });
     let mut connection = server.connection(&authority);
     connection.credentials = password(None);
-    let report = run(&Https::with_environment(connection, Vec::new()));
+    let report = run(Https::with_environment(connection, Vec::new()));
     assert_eq!(
         failed(&report).detail,
         "POST /access/ticket answered 401: authentication failure"
@@ -246,7 +251,7 @@ fn privilege_separation_stays_open_where_the_server_does_not_tell() {
             well(request)
         }
     });
-    let report = run(&server.https(&authority));
+    let report = run(server.https(&authority));
     assert!(report.passed());
     assert_eq!(report.identity.unwrap().privilege_separation, None);
 }
@@ -254,7 +259,7 @@ fn privilege_separation_stays_open_where_the_server_does_not_tell() {
 #[test]
 fn clocks_that_disagree_are_told_and_no_failure() {
     let (server, authority) = Server::start(|request| well(request).behind(600));
-    let report = run(&server.https(&authority));
+    let report = run(server.https(&authority));
     assert!(report.passed());
     let clock = report.checks.last().unwrap();
     assert_eq!((clock.name, clock.ok), ("clock", None));
@@ -275,7 +280,7 @@ fn a_host_that_is_passed_over_is_no_failure() {
             port: closed_port(),
         },
     );
-    let report = run(&Https::with_environment(connection, Vec::new()));
+    let report = run(Https::with_environment(connection, Vec::new()));
     assert!(report.passed());
     assert_eq!(report.checks[1].ok, None);
     assert_eq!(report.host, Some(server.host()));
@@ -293,7 +298,7 @@ fn of_several_hosts_each_check_names_its_own() {
         })
         .to_vec();
     let hosts = connection.hosts.clone();
-    let report = run(&Https::with_environment(connection, Vec::new()));
+    let report = run(Https::with_environment(connection, Vec::new()));
     assert_eq!(
         names(&report),
         [
@@ -314,7 +319,7 @@ fn a_ca_path_is_looked_for_where_the_module_runs() {
     let (server, authority) = Server::start(well);
     let mut connection = server.connection(&authority);
     connection.trust.ca_path = Some("/nonexistent.pem".into());
-    let report = run(&Https::with_environment(connection, Vec::new()));
+    let report = run(Https::with_environment(connection, Vec::new()));
     assert_eq!(
         failed(&report).hint.as_deref(),
         Some("put the certificate on the machine that runs the module, where ca_path is read")
@@ -332,7 +337,7 @@ fn an_api_that_is_coming_up_is_waited_for() {
         }
     });
     let https = server.https(&authority);
-    let report = diagnose(&https, Duration::from_secs(60), &AtomicBool::new(false));
+    let report = diagnose(https, Duration::from_secs(60), &AtomicBool::new(false));
     assert!(report.passed());
     assert_eq!(server.lines()[0], "GET /access/domains");
 }
@@ -347,7 +352,7 @@ fn what_does_not_pass_is_not_waited_for() {
         }
     });
     let https = server.https(&authority);
-    let report = diagnose(&https, Duration::from_secs(3600), &AtomicBool::new(false));
+    let report = diagnose(https, Duration::from_secs(3600), &AtomicBool::new(false));
     assert_eq!(failed(&report).name, "login");
     let logins = server
         .lines()
@@ -361,7 +366,7 @@ fn what_does_not_pass_is_not_waited_for() {
 fn an_interruption_ends_the_wait() {
     let (server, authority) = Server::start(|_| Reply::body("503 Service Unavailable", ""));
     let https = server.https(&authority);
-    let report = diagnose(&https, Duration::from_secs(3600), &AtomicBool::new(true));
+    let report = diagnose(https, Duration::from_secs(3600), &AtomicBool::new(true));
     assert_eq!(failed(&report).name, "http");
 }
 
@@ -374,7 +379,7 @@ fn a_proxy_is_a_stage_of_its_own() {
         server.connection(&authority),
         vec![("https_proxy".to_owned(), url)],
     );
-    let report = run(&https);
+    let report = run(https);
     assert!(report.passed(), "{:?}", report.checks);
     assert_eq!(
         names(&report)[..4],
@@ -395,7 +400,7 @@ fn a_proxy_that_refuses_is_told() {
         server.connection(&authority),
         vec![("https_proxy".to_owned(), proxy.address.to_string())],
     );
-    let report = run(&https);
+    let report = run(https);
     assert_eq!(names(&report).last(), Some(&("proxy", Some(false))));
     assert_eq!(
         failed(&report).detail,

@@ -131,7 +131,7 @@ impl Examination<'_> {
 fn auth(identity: &Identity) -> Value {
     let (user, token) = privileges::holders(identity);
     json!({
-        "method": if identity.token { "token" } else { "password" },
+        "method": identity.by.as_str(),
         "user": user,
         "token": token,
         "privilege_separation": identity.privilege_separation,
