@@ -115,7 +115,8 @@ checks:
     name:
       description:
         - V(lookup), V(tcp), V(tls), V(http), V(login), V(version), V(clock), V(min_version), V(permissions),
-          V(privileges), V(nodes), V(quorum) or V(storages); V(proxy) where one is in use.
+          V(privileges), V(nodes), V(quorum) or V(storages); V(proxy) where one is in use. Without O(api_host), V(pvesh)
+          takes the place of the first five, and there is no V(clock).
       type: str
     ok:
       description: Whether it went well; null where it was skipped, or is worth a look and no failure.
@@ -177,7 +178,7 @@ auth:
   returned: always
   contains:
     method:
-      description: V(token) or V(password).
+      description: V(token), V(password), or V(pvesh) without O(api_host).
       type: str
     user:
       description: The user.

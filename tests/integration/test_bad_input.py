@@ -89,7 +89,11 @@ def test_half_a_token_is_told(ferrox, spec, least, connection, module):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"api_host": None}, "no Proxmox VE host was given: set api_host or the environment variable PROXMOX_HOST"),
+        (
+            {"api_host": None},
+            "no Proxmox VE host was given: set api_host or the environment variable PROXMOX_HOST; without them it is pvesh on "
+            "this node that is asked, as root@pam, and api_token_secret is not used",
+        ),
         (
             {"api_token_id": None, "api_token_secret": None},
             "no credentials were given: set api_password, or api_token_id and api_token_secret",

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use secret::Secret;
 
-use super::{Connection, Credentials, Fingerprint, Host, Options, OptionsError};
+use super::{Connection, Credentials, Fingerprint, Host, Options, OptionsError, Target};
 
 fn token(user: &str, token_id: &str) -> Credentials {
     Credentials::Token {
@@ -236,5 +236,51 @@ fn fingerprints_are_read_with_and_without_colons() {
             text.parse::<Fingerprint>().unwrap_err(),
             OptionsError::Fingerprint(text.to_owned())
         );
+    }
+}
+
+#[test]
+fn without_a_host_it_is_this_node_as_root() {
+    let root = Options {
+        api_host: Some(" "),
+        api_user: Some("root@pam"),
+        api_password: Some(&Secret::new("")),
+        api_timeout: Some(7),
+        ..Options::default()
+    };
+    let local = Target::Local {
+        read_timeout: Duration::from_secs(7),
+    };
+    assert_eq!(Target::from_options(root), Ok(local));
+}
+
+#[test]
+fn credentials_without_a_host_are_not_passed_over() {
+    let secret = Secret::new("s3cret");
+    for (option, options) in [
+        (
+            "api_password",
+            Options {
+                api_password: Some(&secret),
+                ..Options::default()
+            },
+        ),
+        (
+            "api_token_secret",
+            Options {
+                api_token_secret: Some(&secret),
+                ..Options::default()
+            },
+        ),
+        (
+            "api_user",
+            Options {
+                api_user: Some("ansible@pve"),
+                ..Options::default()
+            },
+        ),
+    ] {
+        let error = Target::from_options(options).unwrap_err();
+        assert_eq!(error, OptionsError::NotUsed(option));
     }
 }
