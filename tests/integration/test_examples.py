@@ -44,6 +44,8 @@ def examples(module, port=None):
 
 # What examples take for granted, beside the demo's guests; the form is told in tests/cluster/state.py.
 START = {
+    "proxmox": {"guests": [{"vmid": 9100, "kind": "lxc", "name": "debian-ct", "node": "pve1", "template": True,
+                            "config": {"memory": 512, "rootfs": "local-lvm:base-9100-disk-0,size=8G"}}]},
     "proxmox_access_acl": {"users": {"ops@pve": {}, "monitoring@pve": {"tokens": {"metrics": {}}}}},
     "proxmox_backup_info": {"backup_jobs": {"nightly": {"vmid": "101", "schedule": "02:30", "storage": "nfs"}}},
     "proxmox_backup_schedule": {

@@ -1,12 +1,12 @@
 //! What became of each node's backup.
 
 use pve::apply::{Applied, TrackEnd};
+use pve::nodes::vzdump;
 use pve::{Cluster, Error, Upid};
 use serde_json::{Value, json};
 
 use super::ANSWER;
 use super::target::{Fate, Target};
-use pve::nodes::vzdump;
 
 /// What the result says of the nodes.
 #[derive(Debug, Default)]
@@ -35,13 +35,18 @@ pub(super) fn of(
         })
         .collect();
     let upids: Vec<Option<Upid>> = nodes.iter().map(|(_, end)| upid(*end)).collect();
-    let waited_for: Vec<&Upid> = upids.iter().flatten().filter(|_| wait).collect();
-    let mut logs = cluster.task_logs(&waited_for).into_iter();
+    let ended: Vec<Option<&Upid>> = upids
+        .iter()
+        .zip(&nodes)
+        .map(|(upid, (_, end))| upid.as_ref().filter(|_| has_ended(*end, wait)))
+        .collect();
+    let asked: Vec<&Upid> = ended.iter().copied().flatten().collect();
+    let mut logs = cluster.task_logs(&asked).into_iter();
     let mut told = Ending::default();
-    for ((target, end), upid) in nodes.into_iter().zip(&upids) {
+    for (((target, end), upid), ended) in nodes.into_iter().zip(&upids).zip(ended) {
         let node = &target.node;
-        let log = upid.as_ref().filter(|_| wait).and_then(|_| logs.next());
-        let log = log.and_then(Result::ok).unwrap_or_default();
+        let log = ended.and_then(|_| logs.next()).and_then(Result::ok);
+        let log = log.unwrap_or_default();
         let errors = log.iter().filter_map(|line| line.strip_prefix("ERROR: "));
         told.warnings
             .extend(errors.map(|error| format!("node {node}: {error}")));
@@ -69,12 +74,24 @@ fn answer(end: Option<&TrackEnd>) -> &str {
     }
 }
 
+/// Whether the task of a node has ended, as far as was waited for it.
+fn has_ended(end: Option<&TrackEnd>, wait: bool) -> bool {
+    wait && end.is_some_and(|end| !is_left_running(end))
+}
+
+fn is_left_running(end: &TrackEnd) -> bool {
+    let error = end.trouble.as_ref().map(|trouble| &trouble.error);
+    matches!(
+        error,
+        Some(Error::Deadline { .. } | Error::Interrupted { .. })
+    )
+}
+
 fn status(end: Option<&TrackEnd>, began: bool, wait: bool) -> &'static str {
-    let trouble = end.and_then(|end| end.trouble.as_ref());
-    match trouble.map(|trouble| &trouble.error) {
-        Some(Error::Deadline { .. } | Error::Interrupted { .. }) => "unknown",
-        Some(_) => "failed",
-        None if began && wait => "success",
-        None => "unknown",
+    match end {
+        Some(end) if is_left_running(end) => "unknown",
+        Some(end) if end.trouble.is_some() => "failed",
+        Some(_) if began && wait => "success",
+        _ => "unknown",
     }
 }
