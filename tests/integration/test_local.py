@@ -6,12 +6,14 @@ from __future__ import annotations
 import json
 import os
 import ssl
+import subprocess
 import sys
+import time
 import urllib.parse
 import urllib.request
 
 import pytest
-from conftest import REPOSITORY, ROLE, each_kind
+from conftest import REPOSITORY, ROLE, TIMEOUT, clean_environment, each_kind
 
 KEYS = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPlain+ada/== ada@example.org",
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOther+eve/== eve"]
@@ -158,3 +160,26 @@ def test_a_playbook_runs_on_the_node(playbook, node, cluster):
     run = playbook([role, role, {"ferrox.proxmox.proxmox_start_vms": {"vms": ["web-old-2"]}}], environment=node)
     assert [result["changed"] for result in run.results] == [True, False, True], run.results
     assert cluster.guest(102)["status"] == "running" and "Ops" in cluster.state()["roles"]
+
+
+def test_an_interrupted_task_is_not_waited_for(executable, node, cluster):
+    cluster.help("hang", path=".*/status/start", times=None)
+    process = subprocess.Popen([executable, "proxmox_start_vms", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               env=clean_environment(**node), text=True)
+    process.stdin.write(json.dumps({"vms": ["web-old-2"]}))
+    process.stdin.close()
+    process.stdin = None
+    deadline = time.monotonic() + TIMEOUT
+    while not any(request["path"].endswith("/status/start") for request in cluster.requests()):
+        assert time.monotonic() < deadline and process.poll() is None
+    process.terminate()
+    result = json.loads(process.communicate(timeout=TIMEOUT)[0])
+    assert result["failed"] and result["msg"] == "interrupted: VM `web-old-2` left unfinished"
+
+
+def test_a_file_is_refused_before_anything_is_written(local, cluster, tmp_path):
+    image = tmp_path / "small.iso"
+    image.write_bytes(b"an image")
+    result = local("proxmox_template", {"node": "pve1", "storage": "local", "content_type": "iso", "src": str(image)})
+    assert result["failed"] and "uploads no files" in result["msg"] and "set api_host" in result["msg"]
+    assert cluster.stats()["writes"] == 0
