@@ -1,0 +1,121 @@
+//! `proxmox_kvm`: a virtual machine, by `/nodes/{node}/qemu`.
+
+use ansible::{Args, Choice};
+
+use super::kvm::making::Making;
+use super::kvm::wanted::Configuration;
+use crate::connection::DropIn;
+
+/// The options of `proxmox_kvm`.
+#[derive(Args, Debug)]
+#[args(
+    required_one_of(["name", "vmid"]),
+    required_if(key = "state", value = "present", all = ["node"]),
+    mutually_exclusive(
+        ["delete", "revert"],
+        ["delete", "update"],
+        ["revert", "update"],
+        ["clone", "update"],
+        ["clone", "delete"],
+        ["clone", "revert"],
+    )
+)]
+pub struct KvmArgs {
+    /// Where the API is.
+    #[arg(flatten)]
+    pub connection: DropIn,
+    /// The VM by its VMID. With O(clone), that of what is cloned.
+    pub vmid: Option<u32>,
+    /// The VM by its name, where O(vmid) is not given. With O(vmid) it is the name of a new VM, and the new name
+    /// with O(update=true). With O(clone), the name of the clone.
+    pub name: Option<String>,
+    /// The node that a new VM is made on, or that O(migrate=true) moves the VM to. A VM that is there is found
+    /// wherever it is.
+    pub node: Option<String>,
+    /// What the VM shall be: there (V(present)) or not there (V(absent)), running (V(started)) or shut down
+    /// (V(stopped)), rebooted (V(restarted)), halted in memory (V(paused)) or on disk (V(hibernated)), a template
+    /// (V(template)). V(current) only tells what it does.
+    #[arg(default = "present")]
+    pub state: State,
+    /// How many seconds a step may take where this is stated; a guest has as many to shut down. What is not stated
+    /// is waited for as long as it takes, up to five minutes.
+    #[arg(default = 30)]
+    pub timeout: u32,
+    /// Whether the VM may be stopped the hard way: with O(state=stopped) after O(timeout), with O(state=restarted) by
+    /// its reset button, with O(state=absent) and O(state=template) before it is removed or converted. With
+    /// O(archive), whether the VM that has O(vmid) is overwritten.
+    pub force: Option<bool>,
+    /// The digest that the configuration must still have for a change to be written.
+    pub digest: Option<String>,
+    /// Whether locks are ignored by O(update=true). Only root@pam, logged in with its password, may do that.
+    pub skiplock: Option<bool>,
+    /// How it is changed.
+    #[arg(flatten)]
+    pub changing: Changing,
+    /// How it goes or moves.
+    #[arg(flatten)]
+    pub leaving: Leaving,
+    /// How it is made.
+    #[arg(flatten)]
+    pub making: Making,
+    /// Its configuration.
+    #[arg(flatten)]
+    pub configuration: Configuration,
+}
+
+/// What the VM shall be.
+#[derive(Choice, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// There.
+    Present,
+    /// Not there.
+    Absent,
+    /// Shut down.
+    Stopped,
+    /// Running.
+    Started,
+    /// Rebooted.
+    Restarted,
+    /// As it is.
+    Current,
+    /// A template.
+    Template,
+    /// Halted in memory.
+    Paused,
+    /// Halted on disk.
+    Hibernated,
+}
+
+/// How a VM that is there is changed.
+#[derive(Args, Debug, Default)]
+pub struct Changing {
+    /// Whether a VM that is there is brought to the stated configuration. What is not stated is kept, and only what
+    /// differs is written. Disks and shared directories are left as they are unless O(update_unsafe=true).
+    #[arg(default = false)]
+    pub update: bool,
+    /// Whether O(update=true) also adds disks, grows them to larger sizes, and changes their options, what is in a
+    /// drive, and shared directories. A volume is never replaced by another one.
+    #[arg(default = false)]
+    pub update_unsafe: bool,
+    /// Settings that are removed, with commas in between. A disk is detached and kept as C(unusedN).
+    pub delete: Option<String>,
+    /// Settings, with commas in between, whose values that wait for the next boot are dropped.
+    pub revert: Option<String>,
+}
+
+/// How a VM is removed or moved.
+#[derive(Args, Debug, Default)]
+pub struct Leaving {
+    /// Whether O(state=absent) also takes the VM out of backup jobs, replication and the HA manager.
+    #[arg(default = false)]
+    pub purge: bool,
+    /// Whether O(state=absent) also removes volumes that bear the VMID and stand in no configuration.
+    #[arg(default = false)]
+    pub destroy_unreferenced_disks: bool,
+    /// Whether the VM is moved to O(node), while it runs if it does.
+    #[arg(default = false)]
+    pub migrate: bool,
+    /// Whether O(migrate=true) copies disks of storages that are not shared.
+    #[arg(default = false)]
+    pub with_local_disks: bool,
+}
