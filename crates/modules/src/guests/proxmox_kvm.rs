@@ -52,9 +52,12 @@ pub struct KvmArgs {
     /// How it is changed.
     #[arg(flatten)]
     pub changing: Changing,
-    /// How it goes or moves.
+    /// How it is removed.
     #[arg(flatten)]
-    pub leaving: Leaving,
+    pub removal: Removal,
+    /// How it is moved.
+    #[arg(flatten)]
+    pub migration: Migration,
     /// How it is made.
     #[arg(flatten)]
     pub making: Making,
@@ -90,7 +93,8 @@ pub enum State {
 #[derive(Args, Debug, Default)]
 pub struct Changing {
     /// Whether a VM that is there is brought to the stated configuration. What is not stated is kept, and only what
-    /// differs is written. Disks and shared directories are left as they are unless O(update_unsafe=true).
+    /// differs is written. Disks and shared directories are left as they are without
+    /// `update_unsafe`.
     #[arg(default = false)]
     pub update: bool,
     /// Whether O(update=true) also adds disks, grows them to larger sizes, and changes their options, what is in a
@@ -103,15 +107,20 @@ pub struct Changing {
     pub revert: Option<String>,
 }
 
-/// How a VM is removed or moved.
+/// How a VM is removed.
 #[derive(Args, Debug, Default)]
-pub struct Leaving {
+pub struct Removal {
     /// Whether O(state=absent) also takes the VM out of backup jobs, replication and the HA manager.
     #[arg(default = false)]
     pub purge: bool,
     /// Whether O(state=absent) also removes volumes that bear the VMID and stand in no configuration.
     #[arg(default = false)]
     pub destroy_unreferenced_disks: bool,
+}
+
+/// How a VM is moved.
+#[derive(Args, Debug, Default)]
+pub struct Migration {
     /// Whether the VM is moved to O(node), while it runs if it does.
     #[arg(default = false)]
     pub migrate: bool,

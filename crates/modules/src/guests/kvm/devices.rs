@@ -18,7 +18,7 @@ pub struct Devices {
     pub net: Option<Numbered>,
     /// Parallel ports by key, V(parallel0) and so on, each with a device of the node.
     pub parallel: Option<Numbered>,
-    /// The source of randomness, such as V(/dev/urandom) or V(source=/dev/urandom,max_bytes=1024).
+    /// The source of randomness, such as V(/dev/urandom).
     pub rng0: Option<String>,
     /// The SCSI controller.
     #[arg(choices = ["lsi", "lsi53c810", "virtio-scsi-pci", "virtio-scsi-single", "megasas", "pvscsi"])]

@@ -19,7 +19,7 @@ pub struct Disks {
     pub scsi: Option<Numbered>,
     /// The disk that keeps the state of a TPM.
     pub tpmstate0: Option<TpmState>,
-    /// VirtIO disks by key, V(virtio0) to V(virtio15), as O(ide).
+    /// Disks of the bus virtio by key, V(virtio0) to V(virtio15), as O(ide).
     pub virtio: Option<Numbered>,
     /// Directories of the node by key, V(virtiofs0) and so on, such as V(dirid=share,cache=auto).
     pub virtiofs: Option<Numbered>,

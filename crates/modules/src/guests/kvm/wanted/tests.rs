@@ -19,7 +19,7 @@ fn wanted(options: Value) -> Result<BTreeMap<String, String>, String> {
         .into_iter()
         .map(|(key, want)| match want {
             Want::Text(text) => (key, text),
-            Want::Password(_) => (key, "a password".to_owned()),
+            _ => (key, "a password".to_owned()),
         })
         .collect())
 }
