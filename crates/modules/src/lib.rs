@@ -36,6 +36,7 @@ pub const MODULES: &[Module] = &[
     access::proxmox_domain_sync::MODULE,
     access::proxmox_group::MODULE,
     access::proxmox_group_info::MODULE,
+    guests::proxmox_kvm::MODULE,
     nodes::proxmox_node_info::MODULE,
     pools::proxmox_pool::MODULE,
     pools::proxmox_pool_member::MODULE,

@@ -1,10 +1,15 @@
 //! `proxmox_kvm`: a virtual machine, by `/nodes/{node}/qemu`.
 
-use ansible::{Args, Choice};
+use ansible::{Args, Choice, Failure};
+use pve::apply::Applied;
+use pve::{Cluster, Plan, Planned};
 
 use super::kvm::making::Making;
+use super::kvm::subject::Notes;
 use super::kvm::wanted::Configuration;
-use crate::connection::DropIn;
+use super::kvm::{cloned, created, moved, pending, states, updated};
+use crate::connection::{Connection, DropIn};
+use crate::job::{Job, Report, Task};
 
 /// The options of `proxmox_kvm`.
 #[derive(Args, Debug)]
@@ -127,4 +132,52 @@ pub struct Migration {
     /// Whether O(migrate=true) copies disks of storages that are not shared.
     #[arg(default = false)]
     pub with_local_disks: bool,
+}
+
+/// The module.
+pub struct Kvm;
+
+crate::module!(Kvm, "proxmox_kvm");
+
+impl Job for Kvm {
+    type Args = KvmArgs;
+    type Notes = Notes;
+
+    fn connection(args: &KvmArgs) -> &Connection {
+        &args.connection.connection
+    }
+
+    /// What is deleted, reverted and migrated comes before the state, as it does with community.proxmox.
+    fn plan(task: &Task<'_, KvmArgs>, cluster: &Cluster) -> Result<Planned<Notes>, Failure> {
+        let args = task.args;
+        if let Some(settings) = &args.changing.delete {
+            return pending::delete(task, settings, cluster);
+        }
+        if let Some(settings) = &args.changing.revert {
+            return pending::revert(task, settings, cluster);
+        }
+        if args.migration.migrate {
+            return moved::plan(task, cluster);
+        }
+        match (args.state, &args.making.clone) {
+            (State::Present, Some(source)) => cloned::plan(task, source, cluster),
+            (State::Present, None) if args.changing.update => updated::plan(task, cluster),
+            (State::Present, None) => created::plan(task, cluster),
+            (State::Absent, _) => states::absent(task, cluster),
+            _ => states::plan(task, cluster),
+        }
+    }
+
+    fn report(
+        _task: &Task<'_, KvmArgs>,
+        notes: Notes,
+        _plan: &Plan,
+        applied: Option<&Applied>,
+        cluster: &Cluster,
+    ) -> Report {
+        match notes.made {
+            Some(made) => made.report(applied, cluster),
+            None => notes.told.into(),
+        }
+    }
 }

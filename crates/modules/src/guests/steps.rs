@@ -37,7 +37,7 @@ pub fn vm_path(node: &str, vmid: Option<u32>) -> Path {
 }
 
 /// After a lost answer, the guest itself tells whether the request took effect.
-fn look(probe: Probe) -> Lost {
+pub fn look(probe: Probe) -> Lost {
     Lost::Look {
         probe,
         quiet: QUIET,

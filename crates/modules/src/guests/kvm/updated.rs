@@ -1,0 +1,177 @@
+//! A VM that is brought to the stated configuration.
+
+use ansible::Failure;
+use pve::nodes::guest::Address;
+use pve::plan::{Probe, Verdict};
+use pve::wire::password::{self, Compared};
+use pve::{Call, Cluster, Planned, Step};
+use serde_json::json;
+
+use super::pending::lock;
+use super::settled::Settled;
+use super::subject::{Notes, hold_root, named, of_root, planned, unwanted};
+use crate::guests::config::{Config, Want, Wanted, change};
+use crate::guests::delta::Delta;
+use crate::guests::proxmox_kvm::KvmArgs;
+use crate::guests::single::Deed;
+use crate::guests::steps::{grow, look};
+use crate::job::Task;
+
+/// The plan.
+pub fn plan(task: &Task<'_, KvmArgs>, cluster: &Cluster) -> Result<Planned<Notes>, Failure> {
+    let args = task.args;
+    let named = named(args)?;
+    let one = named.config(cluster)?.there(&named, cluster)?;
+    let have = Config::from_config(&one.read);
+    let compared = match &args.configuration.cloud_init.cipassword {
+        Some(wanted) if have.get("cipassword").is_some() => {
+            compare(cluster, &one.address, &have, wanted)
+        }
+        _ => Compared::Differs,
+    };
+    let wanted = wanted(args).map_err(|error| unwanted("update", &one.label(), &error))?;
+    let subject = Subject {
+        address: &one.address,
+        label: one.label(),
+        pool: one.pool.as_deref(),
+        user: cluster.client().user(),
+    };
+    let deed = deed(args, &subject, &have, wanted, compared)?;
+    let lock = lock(args, &have);
+    Ok(planned(task, deed, &one.address, &subject.label, lock))
+}
+
+/// What is wanted; with a VMID the name too.
+fn wanted(args: &KvmArgs) -> Result<Wanted, crate::guests::config::Unwantable> {
+    let mut wanted = args.configuration.wanted()?;
+    if let (Some(_), Some(name)) = (args.vmid, &args.name) {
+        wanted.insert("name".to_owned(), Want::Text(name.clone()));
+    }
+    Ok(wanted)
+}
+
+/// The VM that is updated.
+struct Subject<'a> {
+    address: &'a Address,
+    label: String,
+    pool: Option<&'a str>,
+    user: &'a str,
+}
+
+fn deed(
+    args: &KvmArgs,
+    subject: &Subject<'_>,
+    have: &Config,
+    wanted: Wanted,
+    compared: Compared,
+) -> Result<Deed, Failure> {
+    let Subject { address, label, .. } = subject;
+    let vm = address.path();
+    let unable = |error: &dyn std::fmt::Display| {
+        Failure::new(format!("unable to update VM `{label}`: {error}"))
+    };
+    let settled =
+        Settled::of(have, wanted, args.changing.update_unsafe).map_err(|error| unable(&error))?;
+    hold_ovmf(have, &settled.wanted).map_err(|why| unable(&why))?;
+    let change = change(have, &settled.wanted, compared).map_err(|error| unable(&error))?;
+    let mut keys = of_root(change.set.iter().map(|(key, _)| key.as_str()));
+    if args.skiplock == Some(true) && !change.is_empty() {
+        keys.push("skiplock");
+    }
+    hold_root(subject.user, &keys)?;
+    let growths = grow(&vm, have, &settled.sizes).map_err(|why| unable(&why))?;
+
+    let mut delta = Delta {
+        before: change.before.clone(),
+        after: change.after.clone(),
+        ..Delta::default()
+    };
+    if !change.is_empty() {
+        let step = Step::call("update", "updated", change.call(&vm));
+        delta.then([guarded(args, step, address)]);
+    }
+    for (disk, from, to, step) in growths {
+        let sized = |size: pve::wire::Size| json!(size.to_string());
+        delta.show(&format!("{disk} size"), sized(from), sized(to));
+        delta.then([step]);
+    }
+    let name = args.name.as_deref().unwrap_or(label);
+    let vmid = address.vmid;
+    let mut deed = if delta.steps.is_empty() {
+        Deed::says(format!("VM {name} with vmid {vmid} is up to date"))
+    } else {
+        Deed::says(format!("VM {name} with vmid {vmid} updated")).does(delta)
+    };
+    deed.warnings.extend(settled.warning());
+    if compared == Compared::Unknown {
+        deed.warnings.push(
+            "cipassword cannot be compared with what is stored, and is set on creation only"
+                .to_owned(),
+        );
+    }
+    if let Some(pool) = args.making.pool.as_deref()
+        && subject.pool != Some(pool)
+    {
+        deed.warnings.push(format!(
+            "pool is not changed by an update: VM `{label}` is in {}; proxmox_pool_member moves it to {pool}",
+            subject.pool.map_or_else(|| "no pool".to_owned(), |pool| format!("the pool {pool}"))
+        ));
+    }
+    Ok(deed.returns("vmid", vmid))
+}
+
+/// An EFI disk is of no use to another firmware.
+fn hold_ovmf(have: &Config, wanted: &Wanted) -> Result<(), String> {
+    let bios = match wanted.get("bios") {
+        Some(Want::Text(bios)) => Some(bios.as_str()),
+        _ => have.get("bios"),
+    };
+    hold_firmware(wanted, bios)
+}
+
+/// As [`hold_ovmf`], with the firmware that is or will be there.
+pub fn hold_firmware(wanted: &Wanted, bios: Option<&str>) -> Result<(), String> {
+    if wanted.contains_key("efidisk0") && bios != Some("ovmf") {
+        return Err("efidisk0 cannot be used if bios is not set to ovmf".to_owned());
+    }
+    Ok(())
+}
+
+/// How the stored cloud-init password compares. User data of the user's own has one that is not ours to compare.
+fn compare(
+    cluster: &Cluster,
+    address: &Address,
+    have: &Config,
+    wanted: &secret::Secret,
+) -> Compared {
+    let own_data = have
+        .get("cicustom")
+        .is_some_and(|custom| custom.contains("user="));
+    if own_data {
+        return Compared::Unknown;
+    }
+    let dump = Call::get(address.path().join("cloudinit").join("dump")).with("type", "user");
+    match cluster.get(&dump) {
+        Ok(dump) => password::compare(wanted, dump.as_str().unwrap_or_default()),
+        Err(_) => Compared::Unknown,
+    }
+}
+
+/// A write of the configuration with the digest and `skiplock` that the task states. Once it has taken effect, the
+/// digest is another one, so that a repetition would be refused.
+pub fn guarded(args: &KvmArgs, mut step: Step, address: &Address) -> Step {
+    step.call = step.call.map(|call| {
+        let skiplock = args.skiplock.filter(|on| *on);
+        call.with_some("digest", args.digest.as_ref())
+            .with_some("skiplock", skiplock)
+    });
+    let Some(digest) = args.digest.clone() else {
+        return step;
+    };
+    let probe = Probe::get(address.config(), move |answer| match answer {
+        Ok(config) if config["digest"] == digest.as_str() => Verdict::Absent,
+        Ok(_) => Verdict::Holds(None),
+        Err(error) => Verdict::NotYet(error.to_string()),
+    });
+    step.lost(look(probe))
+}
