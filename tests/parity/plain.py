@@ -16,6 +16,8 @@ UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 MADE = re.compile(r"(?<=\bctime=)\d+|(?<=-state-suspend-)\d{4}-\d\d-\d\d")
 # When a backup was made: in the name of its archive, and in its log.
 BACKUP = re.compile(r"(vzdump-\w+-\d+-|(?:started|Failed|finished) at )(\d{4}(?:[-_: ]\d\d){5})")
+# The salt of a password's hash is another one each time.
+HASH = re.compile(r"\$5\$[./A-Za-z0-9]+\$[./A-Za-z0-9]{43}")
 ADDRESS = re.compile(r"127\.0\.0\.1:\d+")
 # Keys whose values the server counts anew, and their type; and those whose values may be the time of the run.
 COUNTED = {"uptime": int, "pid": int, "pstart": int, "digest": str}
@@ -41,7 +43,7 @@ def plain(value, key=None):
         # The API gives none of its lists an order that holds.
         return sorted((plain(inner) for inner in value), key=text)
     if isinstance(value, str):
-        value = BACKUP.sub(_less_now, value)
+        value = HASH.sub("<hash>", BACKUP.sub(_less_now, value))
         return ADDRESS.sub("<address>", MADE.sub("<time>", UUID.sub("<uuid>", UPID.sub(r"\1:…:", value))))
     return value
 

@@ -21,8 +21,8 @@ pub use configure::{adapt, configure, enter_pool, grow};
 pub use create::Create;
 pub use migrate::Migrate;
 pub use power::{
-    HARD_STOP, ShutDown, hibernate, pause, reboot, reboot_if_pending, reset, resume, start,
-    start_by_ha, stop,
+    HARD_STOP, ShutDown, hibernate, pause, reboot, reboot_if_pending, reset, restart, resume,
+    start, start_by_ha, stop,
 };
 pub use remove::{Remove, convert_to_template};
 

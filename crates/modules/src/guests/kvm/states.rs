@@ -109,7 +109,7 @@ fn deed(task: &Task<'_, KvmArgs>, one: &One<Live>) -> Result<Deed, Failure> {
             let steps = if forced {
                 vec![steps::reset(&vm)]
             } else {
-                steps::reboot(&vm)
+                steps::restart(&vm).into()
             };
             told(Deed::says(format!("VM {vmid} is restarted")).does(becomes(
                 one,
@@ -228,3 +228,6 @@ fn hold_no_template(one: &One<Live>) -> Result<(), Failure> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -136,6 +136,16 @@ fn status_is(guest: &Path, fits: fn(Status) -> bool) -> Probe {
     })
 }
 
+/// Reboots a VM, and waits until it runs again.
+pub fn restart(vm: &Path) -> [Step; 2] {
+    // The task ends when the guest is down; what starts it again is no task.
+    let runs = Step::wait("wait for", "running again", reach::running(vm, None));
+    [
+        Step::task("reboot", "rebooted", action(vm, "reboot")),
+        runs.within(REBOOT),
+    ]
+}
+
 /// Reboots a VM, and waits until it runs with the values that waited for it.
 pub fn reboot(vm: &Path) -> Vec<Step> {
     let call = action(vm, "reboot");
