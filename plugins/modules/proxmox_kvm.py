@@ -88,7 +88,7 @@ options:
     description:
       - Whether a VM that is there is brought to the stated configuration. What is not stated is kept, and
         only what differs is written. Disks and shared directories are left as they are without
-        V(update_unsafe).
+        O(update_unsafe).
     type: bool
     default: false
   update_unsafe:

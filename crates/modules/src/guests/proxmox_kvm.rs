@@ -95,11 +95,15 @@ pub enum State {
 }
 
 /// How a VM that is there is changed.
+#[expect(
+    clippy::doc_markdown,
+    reason = "doc comments of options are in the markup of ansible-doc"
+)]
 #[derive(Args, Debug, Default)]
 pub struct Changing {
     /// Whether a VM that is there is brought to the stated configuration. What is not stated is kept, and only what
     /// differs is written. Disks and shared directories are left as they are without
-    /// `update_unsafe`.
+    /// O(update_unsafe).
     #[arg(default = false)]
     pub update: bool,
     /// Whether O(update=true) also adds disks, grows them to larger sizes, and changes their options, what is in a
