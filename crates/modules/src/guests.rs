@@ -12,7 +12,10 @@ pub mod proxmox;
 pub mod proxmox_clone_vms;
 pub mod proxmox_cloud_template;
 pub mod proxmox_kvm;
+pub mod proxmox_sendkey;
 pub mod proxmox_shutdown_vms;
+pub mod proxmox_snap;
+pub mod proxmox_snap_info;
 pub mod proxmox_start_vms;
 pub mod proxmox_vm_info;
 #[cfg(test)]

@@ -4,6 +4,7 @@ pub mod aplinfo;
 pub mod guest;
 pub mod query_url_metadata;
 pub mod reach;
+pub mod snapshot;
 pub mod storage;
 pub mod tasks;
 pub mod version;

@@ -93,6 +93,9 @@ pub struct Track {
     pub steps: Vec<Step>,
     /// What is done at the end in any case: after a failure, a deadline and an interruption too.
     pub finally: Vec<Step>,
+    /// What is done before that where the steps did not all end well, an interruption included: what they took away is
+    /// put back. Nobody can interrupt it.
+    pub rescue: Vec<Step>,
     /// Values that are known already, for [`Segment::Bound`](crate::Segment::Bound) and for messages.
     pub bindings: Bindings,
     /// Asks for a VMID, bound to [`VMID`].

@@ -138,6 +138,27 @@ impl Named {
         Ok(Sought { resources, guest })
     }
 
+    /// As [`Named::place`], but that a guest of this name says itself that it
+    /// bears it: for what must not happen to another one.
+    pub fn certain(&self, cluster: &Cluster) -> Result<Sought<()>, Failure> {
+        match self.reference {
+            GuestRef::Vmid(_) => self.place(cluster),
+            GuestRef::Name(_) => {
+                let sought = self.current(cluster)?;
+                Ok(Sought {
+                    guest: sought.guest.map(|guest| One {
+                        address: guest.address,
+                        name: guest.name,
+                        ha_managed: guest.ha_managed,
+                        pool: guest.pool,
+                        read: (),
+                    }),
+                    resources: sought.resources,
+                })
+            }
+        }
+    }
+
     fn seek<T: Reading>(
         &self,
         cluster: &Cluster,

@@ -10,6 +10,7 @@ mod create;
 mod migrate;
 mod power;
 mod remove;
+mod snapshot;
 
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ pub use power::{
     start, start_by_ha, stop,
 };
 pub use remove::{Remove, convert_to_template};
+pub use snapshot::{Take, remove as remove_snapshot, roll_back};
 
 /// How long a guest must stand still before a request whose answer was lost
 /// counts as not done.

@@ -62,8 +62,9 @@ pub(super) fn run<'a>(
         state.tell(What::Failed {
             why: trouble.error.to_string(),
         });
+        state.in_any_case(&track.rescue);
     }
-    state.finally();
+    state.in_any_case(&track.finally);
     TrackEnd {
         began: true,
         steps: state.ends,
@@ -178,12 +179,14 @@ impl<'a> State<'a> {
 
     /// Runs what must be done however the track ended. An interruption does not
     /// stop it; its own errors are warnings.
-    fn finally(&mut self) {
+    fn in_any_case(&mut self, steps: &'a [Step]) {
         let never = AtomicBool::new(false);
-        for step in &self.track.finally {
+        for step in steps {
             let limit = step.limit.unwrap_or(FINALLY_LIMIT);
             let mut patience = Patience::new(step.verb, Some(limit), &never);
-            if let Err(error) = self.step(step, &mut patience) {
+            if let Err(error) = self.step(step, &mut patience)
+                && !matches!(follow(step, &error, &patience), Some(Follow::Accept))
+            {
                 self.run.warn([self.trouble(step.verb, error).to_string()]);
             }
         }

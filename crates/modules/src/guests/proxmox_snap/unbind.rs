@@ -1,0 +1,149 @@
+//! A container without its mount points, for as long as a snapshot takes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ansible::Failure;
+use pve::nodes::guest::{Address, Status, live_from};
+use pve::plan::{Probe, Verdict};
+use pve::{Call, Cluster, Step};
+
+use crate::fault;
+use crate::guests::config::Config;
+use crate::guests::single::One;
+use crate::guests::steps::{ShutDown, start, start_by_ha};
+
+/// How long a container is given to shut down where the task does not say.
+const SHUTDOWN: u32 = 60;
+
+/// How long a lock is waited for that is left by a snapshot which nobody waits for any more.
+const UNLOCKED: Duration = Duration::from_secs(300);
+
+/// A container whose mount points are taken off.
+#[derive(Debug)]
+pub(super) struct Unbound {
+    address: Address,
+    by_ha: bool,
+    /// The mount points by their keys, as the configuration has them.
+    mounts: BTreeMap<String, String>,
+    runs: bool,
+    shutdown: u32,
+}
+
+impl Unbound {
+    /// The container as it is; nothing where there is no mount point to be taken off.
+    pub(super) fn read(
+        cluster: &Cluster,
+        guest: &One<()>,
+        shutdown: Option<u32>,
+    ) -> Result<Option<Self>, Failure> {
+        let address = &guest.address;
+        let unable = |error| {
+            let what = format!("look at container `{}`", guest.label());
+            fault::unable(&what, &error)
+        };
+        let mut answers = cluster
+            .get_each(&[address.config(), address.current()])
+            .into_iter();
+        let (Some(config), Some(live)) = (answers.next(), answers.next()) else {
+            return Ok(None);
+        };
+        let config = Config::from_config(&*config.map_err(unable)?);
+        let live = live_from(&*live.map_err(unable)?);
+        let mounts: BTreeMap<String, String> = config
+            .iter()
+            .filter(|(key, _)| is_mount_point(key))
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect();
+        Ok((!mounts.is_empty()).then(|| Self {
+            address: address.clone(),
+            by_ha: guest.ha_managed || live.as_ref().is_some_and(|live| live.ha_managed),
+            mounts,
+            runs: live.is_some_and(|live| live.status != Status::Stopped),
+            shutdown: shutdown.unwrap_or(SHUTDOWN),
+        }))
+    }
+
+    /// `mp0: /srv/data,mp=/data; mp1: …`
+    pub(super) fn lines(&self) -> String {
+        let lines: Vec<String> = self
+            .mounts
+            .iter()
+            .map(|(key, value)| format!("{key}: {value}"))
+            .collect();
+        lines.join("; ")
+    }
+
+    /// What is told before anything is taken off: should this process be killed, nobody else knows it.
+    pub(super) fn notice(&self, label: &str) -> String {
+        format!(
+            "{label}: its mount points are taken off for the snapshot and put back after it: {}",
+            self.lines()
+        )
+    }
+
+    /// The container shut down, and its mount points gone.
+    pub(super) fn take_off(&self) -> Vec<Step> {
+        let path = self.address.path();
+        let mut steps = Vec::new();
+        if self.runs {
+            let shut_down = ShutDown {
+                timeout: self.shutdown,
+                force: false,
+                by_ha: self.by_ha,
+            };
+            steps.push(shut_down.step(&path));
+        }
+        let keys: Vec<&str> = self.mounts.keys().map(String::as_str).collect();
+        let call = Call::put(path.join("config")).with("delete", keys.join(","));
+        steps.push(Step::call(
+            "take the mount points off",
+            "mount points taken off",
+            call,
+        ));
+        steps
+    }
+
+    /// The mount points as they were, and the container running if it ran.
+    pub(super) fn put_back(&self) -> Vec<Step> {
+        let path = self.address.path();
+        let call = self
+            .mounts
+            .iter()
+            .fold(Call::put(path.join("config")), |call, (key, value)| {
+                call.with(key, value)
+            });
+        let mut steps = vec![Step::call(
+            "put the mount points back on",
+            "mount points put back",
+            call,
+        )];
+        if self.runs {
+            steps.push(if self.by_ha {
+                start_by_ha(&self.address)
+            } else {
+                start(&path)
+            });
+        }
+        steps
+    }
+
+    /// The same after a failure: a snapshot that is still being taken holds the configuration.
+    pub(super) fn rescue(&self) -> Vec<Step> {
+        let unlocked = Probe::get(self.address.current(), |answer| match answer {
+            Ok(data) => match live_from(data).and_then(|live| live.lock) {
+                Some(lock) => Verdict::NotYet(format!("it is locked ({lock})")),
+                None => Verdict::Holds(None),
+            },
+            Err(error) => Verdict::NotYet(error.to_string()),
+        });
+        let wait = Step::wait("wait for the lock of", "without a lock", unlocked).within(UNLOCKED);
+        std::iter::once(wait).chain(self.put_back()).collect()
+    }
+}
+
+fn is_mount_point(key: &str) -> bool {
+    key.strip_prefix("mp").is_some_and(|number| {
+        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
