@@ -128,6 +128,40 @@ fn an_interruption_begins_nothing_more_and_names_what_runs() {
 }
 
 #[test]
+fn what_was_taken_away_is_put_back_only_where_the_steps_failed() {
+    for (fails, expected) in [
+        (true, vec!["DELETE /thing", "POST /work", "POST /thing"]),
+        (false, vec!["DELETE /thing", "POST /work"]),
+    ] {
+        let mut canned = Canned::new();
+        if fails {
+            let work = Call::post(path!("work"));
+            canned = canned.once("POST /work", Err(refused(&work, 500, "no space left")));
+        }
+        let mut track = Track::new(
+            "thing",
+            "it",
+            vec![
+                Step::call("take away", "taken away", Call::delete(path!("thing"))),
+                Step::call("work", "worked", Call::post(path!("work"))),
+            ],
+        );
+        track.rescue = vec![Step::call(
+            "put back",
+            "put back",
+            Call::post(path!("thing")),
+        )];
+        let plan = Plan {
+            tracks: vec![track],
+            ..Plan::default()
+        };
+        let (applied, asked) = carry_out(canned, &plan);
+        assert_eq!(applied.succeeded(), !fails);
+        assert_eq!(asked, expected);
+    }
+}
+
+#[test]
 fn what_follows_an_ending_takes_the_place_of_the_step() {
     let shutdown = Call::post(path!("nodes", "pve1", "qemu", 100u32, "status", "shutdown"));
     let kill = Call::post(path!("nodes", "pve1", "qemu", 100u32, "status", "stop"));
