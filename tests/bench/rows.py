@@ -170,6 +170,46 @@ def many(tool):
     yield Row(f"all about {count} guests, peak memory: MB", 12, peak / MB)
 
 
+def kvm(tool):
+    """The module that most people use, alone and in a loop beside the peer."""
+    runs, count = 101, 20
+    with cluster("--seed", "bench", "--guests", 20) as server:
+        options = {**server.token(), "name": "vm-0001", "state": "started"}
+        ended = [tool.run("proxmox_kvm", options) for _ in range(runs)]
+        assert not any(one.result["changed"] for one in ended)
+        peak = tool.peak("proxmox_kvm", options)
+        asked = []
+        for vm in ({"name": "vm-0001"}, {"vmid": 1001}):
+            server.reset()
+            tool.run("proxmox_kvm", {**server.token(), **vm, "state": "started"})
+            asked.append(server.stats()["requests"])
+    yield Row("kvm started that runs, CPU: ms", 4, min(one.cpu for one in ended) / MS)
+    yield Row("kvm started that runs, peak memory: MB", 8, peak / MB)
+    yield Row("kvm started that runs: requests", 2, max(asked), "{:.0f}")
+
+    with cluster("--seed", "demo") as server:
+        linked = {**server.token(), "node": "pve1", "clone": "debian-13", "full": False}
+        asked = []
+        for more in ({"name": "one", "newid": 300}, {"name": "two"}):
+            server.reset()
+            assert tool.run("proxmox_kvm", {**linked, **more}).result["changed"]
+            polls = [request for request in server.control("GET", "/requests") if "/tasks/" in request["path"]]
+            asked.append(server.stats()["requests"] - len(polls))
+        yield Row("kvm linked clone with newid: requests beside polls", 3, asked[0], "{:.0f}")
+        yield Row("kvm linked clone without newid: requests beside polls", 4 + NODES, asked[1], "{:.0f}")
+        server.reset()
+        turn = [
+            {"name": side, "loop": list(range(first, first + count)),
+             f"{side}.proxmox.proxmox_kvm": {**linked, "name": f"{side}-{{{{ item }}}}", "newid": "{{ item }}"}}
+            for side, first in (("community", 300), ("ferrox", 400))
+        ]
+        seconds = {}
+        for task in durations(turn, tool.path, tool.directory, beside_peer=True):
+            assert task["changed"] and not task["failed"], task
+            seconds[task["name"]] = task["seconds"]
+    yield Row(f"loop of {count} clones: times the peer's task", 1 / 40, seconds["ferrox"] / seconds["community"], "{:.4f}")
+
+
 def access(tool):
     """200 entries of the access control list, on 20 paths with one role each, and the same again."""
     users = [f"user{number}@pve" for number in range(10)]
@@ -209,4 +249,4 @@ def size(tool):
     yield Row(f"executable with {modules} modules: MB", 3.7 + 0.04 * modules, tool.path.stat().st_size / MB)
 
 
-ALL = (size, access, uploads, alone, in_a_playbook, clones, again, start, many)
+ALL = (size, access, uploads, alone, in_a_playbook, clones, again, start, many, kvm)
