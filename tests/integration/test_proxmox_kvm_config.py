@@ -32,6 +32,14 @@ def test_check_mode_with_diff_shows_an_update_and_writes_nothing(run, cluster):
     assert writes(cluster) == []
 
 
+def test_what_waits_for_the_next_start_is_told_once_and_is_no_difference(run, cluster):
+    result = run(RUNNING, cores=8, update=True)
+    assert result["changed"] and result["warnings"] == ["cores will have an effect after the next start only"]
+    again = run(RUNNING, cores=8, update=True)
+    assert not again["changed"] and "warnings" not in again
+    assert "warnings" not in run(STOPPED, cores=8, update=True)
+
+
 def test_with_a_vmid_the_name_is_the_new_name(run, cluster):
     assert run(node="pve2", vmid=102, name="web-new-2", update=True)["changed"]
     assert cluster.guest(102)["name"] == "web-new-2"

@@ -168,6 +168,7 @@ pub fn planned(
     deed.planned_as(track).map(|told| Notes {
         told,
         made: Some(made),
+        ..Notes::default()
     })
 }
 

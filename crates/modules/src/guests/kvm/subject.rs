@@ -4,7 +4,7 @@ use ansible::Failure;
 use pve::cluster::resources::Resources;
 use pve::nodes::guest::{Address, GuestKind};
 use pve::plan::{Probe, Verdict};
-use pve::{Call, Planned, Track};
+use pve::{Call, Path, Planned, Track};
 
 use super::created::Made;
 use crate::guests::config::Unwantable;
@@ -22,12 +22,17 @@ pub struct Notes {
     pub told: Told,
     /// A VM that is made: its VMID and its MACs are known only then.
     pub made: Option<Made>,
+    /// Where a VM that may run was written to: what waits for its next boot is asked for.
+    pub written: Option<Path>,
 }
 
 impl Notes {
     /// Notes of a sentence and further keys.
     pub fn of(told: Told) -> Self {
-        Self { told, made: None }
+        Self {
+            told,
+            ..Self::default()
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use ansible::Failure;
 use pve::nodes::guest::Address;
 use pve::plan::{Probe, Verdict};
 use pve::wire::password::{self, Compared};
-use pve::{Call, Cluster, Planned, Step};
+use pve::{Call, Cluster, Path, Planned, Step};
 use serde_json::json;
 
 use super::pending::lock;
@@ -38,7 +38,19 @@ pub fn plan(task: &Task<'_, KvmArgs>, cluster: &Cluster) -> Result<Planned<Notes
     };
     let deed = deed(args, &subject, &have, wanted, compared)?;
     let lock = lock(args, &have);
-    Ok(planned(task, deed, &one.address, &subject.label, lock))
+    let planned = planned(task, deed, &one.address, &subject.label, lock);
+    Ok(planned.map(|notes| Notes {
+        written: Some(one.address.path()),
+        ..notes
+    }))
+}
+
+/// What a write has left waiting for the next boot of a VM that runs, as a warning.
+pub fn waiting(vm: &Path, cluster: &Cluster) -> Option<String> {
+    let pending = cluster.get(&Call::get(vm.join("pending"))).ok()?;
+    let pending = Config::from_pending(&pending).pending().join(", ");
+    (!pending.is_empty())
+        .then(|| format!("{pending} will have an effect after the next start only"))
 }
 
 /// What is wanted; with a VMID the name too.
