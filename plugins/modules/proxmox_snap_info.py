@@ -80,7 +80,6 @@ RETURN = r"""
 snapshots:
   description: The snapshots, the oldest first.
   type: list
-  elements: dict
   returned: when O(snapname) is not stated, or no snapshot has that name
   sample:
     - {name: before-upgrade, description: "", snaptime: 1790000000, vmstate: 0}
