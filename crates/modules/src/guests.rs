@@ -13,6 +13,7 @@ pub mod proxmox_clone_vms;
 pub mod proxmox_cloud_template;
 pub mod proxmox_kvm;
 pub mod proxmox_sendkey;
+pub mod proxmox_nic;
 pub mod proxmox_shutdown_vms;
 pub mod proxmox_snap;
 pub mod proxmox_snap_info;

@@ -37,6 +37,7 @@ pub const MODULES: &[Module] = &[
     access::proxmox_group::MODULE,
     access::proxmox_group_info::MODULE,
     guests::proxmox_kvm::MODULE,
+    guests::proxmox_nic::MODULE,
     nodes::proxmox_node_info::MODULE,
     pools::proxmox_pool::MODULE,
     pools::proxmox_pool_member::MODULE,

@@ -224,7 +224,11 @@ pub fn change(have: &Config, wanted: &Wanted, password: Compared) -> Result<Chan
             Want::Text(text) => write(kind, &mut change, key, had, merged(kind, key, had, text)?),
             Want::Parts { set, unset } => {
                 let rest = had.map(|had| without(key, had, unset));
-                let text = merged(kind, key, rest.as_deref(), set)?;
+                // Nothing stated is nothing more, and not the wish that the key goes.
+                let text = match rest {
+                    Some(rest) if set.is_empty() => rest,
+                    rest => merged(kind, key, rest.as_deref(), set)?,
+                };
                 write(kind, &mut change, key, had, text);
             }
         }

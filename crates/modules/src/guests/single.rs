@@ -43,6 +43,12 @@ pub struct Named {
     pub kinds: &'static [GuestKind],
 }
 
+/// The VM that a task names; its spec holds that it names one.
+pub fn vm(vmid: Option<u32>, name: Option<&str>) -> Result<Named, Failure> {
+    Named::of(vmid, name, &[GuestKind::Qemu])
+        .ok_or_else(|| Failure::new("one of the following is required: name, vmid"))
+}
+
 /// Where a guest was looked for, and what was found.
 #[derive(Debug)]
 pub struct Sought<T> {

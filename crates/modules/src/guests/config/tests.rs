@@ -140,6 +140,12 @@ fn parts_of_a_property_string_may_go_while_others_are_kept() {
     let have = json!({"net0": "virtio=BC:24:11:00:00:01,bridge=vmbr0,tag=20,mtu=9000"});
     for (set, unset, expected) in [
         ("bridge=vmbr0", vec!["rate"], ""),
+        ("", vec![], ""),
+        (
+            "",
+            vec!["mtu"],
+            "PUT /vm/config net0=virtio=BC:24:11:00:00:01,bridge=vmbr0,tag=20",
+        ),
         (
             "bridge=vmbr1",
             vec!["tag", "mtu"],
