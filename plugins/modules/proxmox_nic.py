@@ -124,7 +124,7 @@ EXAMPLES = r"""
 ---
 - name: A second card on VLAN 30
   ferrox.proxmox.proxmox_nic:
-    name: web-1
+    name: web-old-1
     interface: net1
     bridge: vmbr0
     tag: 30
@@ -132,7 +132,7 @@ EXAMPLES = r"""
 
 - name: The same card on another VLAN; its MAC and its firewall stay
   ferrox.proxmox.proxmox_nic:
-    name: web-1
+    name: web-old-1
     interface: net1
     tag: 31
 
