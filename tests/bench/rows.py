@@ -207,7 +207,8 @@ def kvm(tool):
         for task in durations(turn, tool.path, tool.directory, beside_peer=True):
             assert task["changed"] and not task["failed"], task
             seconds[task["name"]] = task["seconds"]
-    yield Row(f"loop of {count} clones: times the peer's task", 1 / 40, seconds["ferrox"] / seconds["community"], "{:.4f}")
+    times = seconds["ferrox"] / seconds["community"]
+    yield Row(f"loop of {count} clones: times the peer's task", 1 / 40, times, "{:.4f}")
 
 
 def access(tool):

@@ -87,7 +87,8 @@ def test_on_8_it_is_the_same(ferrox):
     with FakeCluster(seed="demo", time_scale=0, major=8) as eight:
         options = {**connection_to(eight), **NEW}
         more_cores = {"cores": 4, "update": True}
-        for changed, more in [(True, {}), (False, {}), (True, more_cores), (False, more_cores), (True, {"state": "absent"})]:
+        gone = {"state": "absent"}
+        for changed, more in [(True, {}), (False, {}), (True, more_cores), (False, more_cores), (True, gone)]:
             result = ferrox("proxmox_kvm", {**options, **more})
             assert (result["changed"], result.get("failed")) == (changed, None), result
         assert eight.schema_violations() == []

@@ -50,7 +50,8 @@ def test_without_newid_the_name_says_whether_it_is_there(run, cluster, asked):
     ({"vmid": 9001, "clone": "whatever"}, {"full": "1"}),
     ({"storage": "ceph", "format": "unspecified", "pool": "lab"}, {"full": "1", "storage": "ceph", "pool": "lab"}),
     ({"full": False, "target": "pve2"}, {"full": "0", "target": "pve2"}),
-    ({"vmid": 102, "clone": "x", "storage": "ceph", "format": "raw"}, {"full": "1", "storage": "ceph", "format": "raw"}),
+    ({"vmid": 102, "clone": "x", "storage": "ceph", "format": "raw"},
+     {"full": "1", "storage": "ceph", "format": "raw"}),
 ])
 def test_every_option_of_a_clone_reaches_the_server(run, cluster, options, body):
     result = run(node="pve1", newid=300, name="web-9", **{"clone": "debian-13", **options})

@@ -28,7 +28,8 @@ def test_an_update_writes_only_what_differs(run, cluster, asked):
 def test_check_mode_with_diff_shows_an_update_and_writes_nothing(run, cluster):
     result = run(STOPPED, cores=4, description="Web", update=True, check=True, diff=True)
     assert result["changed"] and result["msg"] == "VM web-old-2 with vmid 102 updated"
-    assert result["diff"] == {"before": {"cores": "2", "description": None}, "after": {"cores": "4", "description": "Web"}}
+    assert result["diff"] == {"before": {"cores": "2", "description": None},
+                              "after": {"cores": "4", "description": "Web"}}
     assert writes(cluster) == []
 
 
@@ -102,7 +103,8 @@ def test_disks_without_update_unsafe_are_warned_about_where_they_differ(run, clu
     assert result["warnings"] == [
         "update_unsafe is false, so that these are left as they are: scsi0 is "
         "`ceph:vm-102-disk-0,discard=on,size=10G`, `ceph:20` is wanted; there is no scsi1, `ceph:4` is wanted"]
-    assert "warnings" not in run(STOPPED, scsi={"scsi0": "ceph:10,discard=on"}, ide={"ide2": "ceph:cloudinit"}, update=True)
+    as_they_are = {"scsi": {"scsi0": "ceph:10,discard=on"}, "ide": {"ide2": "ceph:cloudinit"}}
+    assert "warnings" not in run(STOPPED, update=True, **as_they_are)
 
 
 def test_a_disk_grows_and_keeps_its_volume_and_what_is_not_stated(run, cluster):

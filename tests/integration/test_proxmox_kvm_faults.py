@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from vms import NEW, STOPPED, config, run, writes  # noqa: F401
 
@@ -61,7 +64,8 @@ def test_a_stale_list_does_not_decide(run, cluster):
     ({"vmid": 102, "state": "template"}, r".*/template", "unable to convert VM `web-old-2`: "),
     ({"vmid": 101, "state": "paused"}, r".*/status/suspend", "unable to pause VM `web-old-1`: "),
     ({**NEW}, r"/nodes/pve1/qemu", "unable to create VM `web-9`: "),
-    ({"node": "pve1", "clone": "debian-13", "name": "web-9", "newid": 300}, r".*/clone", "unable to clone VM `web-9`: "),
+    ({"node": "pve1", "clone": "debian-13", "name": "web-9", "newid": 300}, r".*/clone",
+     "unable to clone VM `web-9`: "),
 ])
 def test_a_task_that_fails_is_told_at_once_with_its_cause(run, cluster, options, path, sentence):
     cluster.fault(method="*", path=path, task={"exitstatus": "no space left on device"})
@@ -96,6 +100,25 @@ def test_a_lock_is_waited_for(run, cluster):
     assert writes(cluster) == []
 
 
+def test_a_lock_that_goes_lets_the_task_go_on(run, cluster):
+    cluster.patch(guests=[{"vmid": 102, "lock": "backup", "config": {"lock": "backup"}}])
+    ended = threading.Event()
+
+    def unlock():
+        # When the lock has been met twice, it is waited for.
+        while len(cluster.requests()) < 3 and not ended.wait(0.01):
+            pass
+        cluster.patch(guests=[{"vmid": 102, "lock": None, "config": {"lock": None}}])
+
+    with ThreadPoolExecutor(1) as other:
+        unlocked = other.submit(unlock)
+        result = run(STOPPED, cores=4, update=True)
+        ended.set()
+        unlocked.result()
+    assert result["changed"], result
+    assert config(cluster, 102)["cores"] == 4
+
+
 @pytest.mark.parametrize("options, keys", [
     ({**NEW, "args": "-no-hpet"}, "args"),
     ({**NEW, "lock": "backup"}, "lock"),
@@ -104,14 +127,15 @@ def test_a_lock_is_waited_for(run, cluster):
 def test_what_only_root_may_set_is_told_before_anything_is_written(run, cluster, options, keys):
     result = run(options)
     assert result["failed"]
-    assert result["msg"] == (f"{keys}: only root@pam may set this, logged in with its password; the server takes us for "
-                             "ansible@pam!mms")
+    assert result["msg"] == (f"{keys}: only root@pam may set this, logged in with its password; the server takes us "
+                             "for ansible@pam!mms")
     assert writes(cluster) == []
 
 
 def test_root_may_set_arguments(ferrox, cluster, connection):
     root = {key: value for key, value in connection.items() if not key.startswith("api_token")}
-    result = ferrox("proxmox_kvm", {**root, "api_user": "root@pam", "api_password": "secret", **NEW, "args": "-no-hpet"})
+    root |= {"api_user": "root@pam", "api_password": "secret"}
+    result = ferrox("proxmox_kvm", {**root, **NEW, "args": "-no-hpet"})
     assert result["changed"], result
     assert config(cluster, 300)["args"] == "-no-hpet"
 
