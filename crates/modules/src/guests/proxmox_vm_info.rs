@@ -98,9 +98,11 @@ impl Reader for ProxmoxVmInfo {
     }
 
     fn read(args: &VmInfoArgs, cluster: &Cluster) -> Result<Report, Failure> {
-        let (nodes, rows) = cluster
+        let (mut nodes, rows) = cluster
             .resources_whole()
             .map_err(|error| fault::unable("look for guests", &error))?;
+        // The rows tell all of it.
+        nodes.guests = Vec::new();
         if let Some(node) = wanted_node(args)
             && !nodes.nodes.iter().any(|known| known.node == node)
         {
@@ -314,7 +316,8 @@ impl More {
 /// warning says why.
 fn read_more(args: &VmInfoArgs, guests: &mut [Guest], cluster: &Cluster) -> Vec<String> {
     let mut untold = Untold::default();
-    let mut questions: Vec<(usize, More, Call)> = Vec::new();
+    let mut questions: Vec<(usize, More)> = Vec::new();
+    let mut calls: Vec<Call> = Vec::new();
     for (index, guest) in guests.iter_mut().enumerate() {
         let mut ask = |guest: &mut Guest, more: More, call: Call| {
             guest.row.insert(more.key().to_owned(), Value::Null);
@@ -325,7 +328,8 @@ fn read_more(args: &VmInfoArgs, guests: &mut [Guest], cluster: &Cluster) -> Vec<
                 untold.network("it does not run", guest);
                 return;
             }
-            questions.push((index, more, call));
+            questions.push((index, more));
+            calls.push(call);
         };
         if args.config != ConfigWanted::None {
             let current = args.config == ConfigWanted::Current;
@@ -342,8 +346,7 @@ fn read_more(args: &VmInfoArgs, guests: &mut [Guest], cluster: &Cluster) -> Vec<
         .map(|(index, ..)| guests[*index].address.node.as_str())
         .collect();
     cluster.ask_side_by_side((WORKERS * nodes.len()).clamp(PARALLEL, CONNECTIONS));
-    let calls: Vec<Call> = questions.iter().map(|(.., call)| call.clone()).collect();
-    for ((index, more, _), answer) in questions.into_iter().zip(cluster.take_each(&calls)) {
+    for ((index, more), answer) in questions.into_iter().zip(cluster.take_each(&calls)) {
         let guest = &mut guests[index];
         match answer {
             Ok(answer) => {
