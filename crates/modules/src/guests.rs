@@ -7,6 +7,7 @@ pub mod delta;
 pub mod disks;
 pub mod kvm;
 pub mod order;
+pub mod password;
 pub mod power;
 pub mod proxmox;
 pub mod proxmox_clone_vms;

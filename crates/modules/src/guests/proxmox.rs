@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use ansible::{Args, Choice, Failure};
 use pve::apply::Applied;
-use pve::{Call, Cluster, Plan, Planned};
+use pve::{Cluster, Plan, Planned};
 use secret::Secret;
 use serde_json::Value;
 
-use super::config::Config;
 use super::container::subject::Notes;
 use super::container::{gone, present, switch};
 use crate::connection::{Connection, DropIn};
@@ -264,24 +263,14 @@ impl Job for Proxmox {
         applied: Option<&Applied>,
         cluster: &Cluster,
     ) -> Report {
+        let waiting = notes.waiting(applied, cluster);
         let mut report = Report::from(notes.told);
         if let Some(made) = notes.made {
             let (msg, vmid) = made.told(applied);
             report.msg = Some(msg);
             report.returns.insert("vmid".to_owned(), vmid);
         }
-        if let Some(path) = notes
-            .written
-            .filter(|_| applied.is_some_and(Applied::succeeded))
-            && let Ok(pending) = cluster.get(&Call::get(path.join("pending")))
-        {
-            let pending = Config::from_pending(&pending).pending().join(", ");
-            if !pending.is_empty() {
-                report.warnings.push(format!(
-                    "{pending} will have an effect after the next start only"
-                ));
-            }
-        }
+        report.warnings.extend(waiting);
         report
     }
 }

@@ -179,16 +179,12 @@ impl Job for Kvm {
         applied: Option<&Applied>,
         cluster: &Cluster,
     ) -> Report {
+        let waiting = notes.waiting(applied, cluster);
         let mut report: Report = match notes.made {
             Some(made) => made.report(applied, cluster),
             None => notes.told.into(),
         };
-        let written = notes
-            .written
-            .filter(|_| applied.is_some_and(Applied::succeeded));
-        report
-            .warnings
-            .extend(written.and_then(|vm| updated::waiting(&vm, cluster)));
+        report.warnings.extend(waiting);
         report
     }
 }

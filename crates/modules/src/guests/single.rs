@@ -3,6 +3,7 @@
 //! the guest's own answer, whatever of it is read.
 
 mod deed;
+mod notes;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use super::steps::name_key;
 use crate::fault;
 
 pub use deed::{Deed, Told};
+pub use notes::Notes;
 
 /// How long a task may take that states no `timeout`: a full clone of a large
 /// disk to a slow storage is no fault. What fails is told at once all the same.

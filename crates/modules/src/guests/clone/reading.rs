@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ansible::Failure;
 use pve::nodes::guest::Status;
 use pve::texts::Matched;
-use pve::wire::password::{self, Compared};
+use pve::wire::password::Compared;
 use pve::{Call, Cluster, Error, path};
 use secret::Secret;
 
@@ -13,6 +13,7 @@ use super::item::{Item, Problems, There};
 use super::picture::Picture;
 use crate::fault;
 use crate::guests::config::Config;
+use crate::guests::password;
 
 /// The configurations that the plan compares with.
 pub struct Reading {
@@ -111,9 +112,8 @@ fn obstacle(picture: &Picture, item: &Item, error: &Error) -> Result<(), String>
     }
 }
 
-/// How the stored cloud-init passwords compare with the wanted ones. User data
-/// of the user's own has a password that is not ours to compare. Where none is
-/// stored there is nothing to compare.
+/// How the stored cloud-init passwords compare with the wanted ones. Where none
+/// is stored there is nothing to compare.
 fn passwords(
     cluster: &Cluster,
     items: &[Item],
@@ -129,8 +129,7 @@ fn passwords(
         .zip(there)
         .filter_map(|(item, there)| match there {
             There::Yes(address, _) if stores_one(address.vmid) => {
-                let dump = address.path().join("cloudinit").join("dump");
-                let call = Call::get(dump).with("type", "user");
+                let call = password::user_data(address);
                 Some((address.vmid, item.settings.cipassword.as_ref()?, call))
             }
             _ => None,
@@ -140,16 +139,10 @@ fn passwords(
     asked
         .iter()
         .zip(cluster.get_each(&calls))
-        .map(|((vmid, password, _), dump)| {
-            let own_data = configs
-                .get(vmid)
-                .and_then(|config| config.get("cicustom"))
-                .is_some_and(|custom| custom.contains("user="));
-            let compared = match dump {
-                Ok(dump) if !own_data => {
-                    password::compare(password, dump.as_str().unwrap_or_default())
-                }
-                _ => Compared::Unknown,
+        .map(|((vmid, wanted, _), dump)| {
+            let compared = match configs.get(vmid) {
+                Some(have) => password::compared(have, wanted, dump.as_deref()),
+                None => Compared::Unknown,
             };
             (*vmid, compared)
         })

@@ -184,9 +184,8 @@ pub fn planned(
         source: making.source,
     };
     deed.planned_as(track).map(|told| Notes {
-        told,
         made: Some(made),
-        ..Notes::default()
+        ..Notes::of(told)
     })
 }
 

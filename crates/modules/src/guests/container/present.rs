@@ -111,9 +111,8 @@ fn updated(
     deed.warnings = about.warnings;
     deed.warnings.extend(kept(task, &have, one.pool.as_deref()));
     Ok(deed.planned(&one.address, title).map(|told| Notes {
-        told,
         written,
-        ..Notes::default()
+        ..Notes::of(told)
     }))
 }
 

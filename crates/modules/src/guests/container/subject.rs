@@ -1,15 +1,15 @@
 //! The container that the task is about, and what the result says of it.
 
 use ansible::Failure;
+use pve::Cluster;
 use pve::apply::Applied;
 use pve::cluster::resources::Resources;
 use pve::nodes::guest::GuestKind;
 use pve::plan::VMID;
-use pve::{Cluster, Path, Planned, Track};
 use serde_json::{Value, json};
 
 use crate::guests::proxmox::ContainerArgs;
-use crate::guests::single::{Deed, Named, One, Sought, Told};
+use crate::guests::single::{self, Named, One, Sought};
 
 /// The kinds of guests that the module is about.
 pub const CONTAINERS: &[GuestKind] = &[GuestKind::Lxc];
@@ -73,30 +73,7 @@ pub fn there<T>(
 }
 
 /// What the report needs to know.
-#[derive(Debug, Default)]
-pub struct Notes {
-    /// Sentence and further keys.
-    pub told: Told,
-    /// A container that is made: its VMID may be known only then.
-    pub made: Option<Made>,
-    /// Where a container that may run was written to: what waits for its next boot is asked for.
-    pub written: Option<Path>,
-}
-
-impl Notes {
-    /// Notes of a sentence and further keys.
-    pub fn of(told: Told) -> Self {
-        Self {
-            told,
-            ..Self::default()
-        }
-    }
-
-    /// A plan that does nothing, about a container that is not there.
-    pub fn nothing(deed: Deed) -> Planned<Self> {
-        deed.planned_as(Track::default()).map(Self::of)
-    }
-}
+pub type Notes = single::Notes<Made>;
 
 /// A container that is made.
 #[derive(Debug)]

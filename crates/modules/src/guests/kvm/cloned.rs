@@ -7,7 +7,7 @@ use pve::{Cluster, Planned};
 use serde_json::json;
 
 use super::created::{Made, hold_free, new, planned, taken};
-use super::subject::{Notes, VMS, hold_node, nothing};
+use super::subject::{Notes, VMS, hold_node};
 use crate::guests::proxmox_kvm::KvmArgs;
 use crate::guests::single::{Deed, Named, One};
 use crate::guests::steps;
@@ -27,7 +27,7 @@ pub fn plan(
         .ok_or_else(|| Failure::new("clone names nothing that could be cloned"))?;
     let sought = source.current(cluster)?;
     if let Some(there) = there(args, &sought.resources, cluster)? {
-        return Ok(nothing(there));
+        return Ok(Notes::nothing(there));
     }
     hold_free(args.making.newid, &sought.resources)?;
     let resources = &sought.resources;

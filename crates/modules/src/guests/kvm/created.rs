@@ -12,7 +12,7 @@ use pve::plan::{Allocation, VMID};
 use pve::{Call, Cluster, Param, Planned, Step, Track, path};
 use serde_json::{Map, Value, json};
 
-use super::subject::{Notes, VMS, hold_node, hold_root, named, nothing, of_root, unwanted};
+use super::subject::{Notes, VMS, hold_node, hold_root, named, of_root, unwanted};
 use super::updated::hold_firmware;
 use crate::guests::config::{Config, Want, Wanted};
 use crate::guests::delta::Delta;
@@ -50,7 +50,7 @@ pub fn plan(task: &Task<'_, KvmArgs>, cluster: &Cluster) -> Result<Planned<Notes
     };
     if let Some(vmid) = there {
         let msg = format!("VM with vmid <{vmid}> already exists");
-        return Ok(nothing(Deed::says(msg).returns("vmid", vmid)));
+        return Ok(Notes::nothing(Deed::says(msg).returns("vmid", vmid)));
     }
     hold_free(args.vmid, &resources)?;
     let node = args.node.as_deref().unwrap_or_default();
@@ -166,9 +166,8 @@ pub fn planned(
         ..Deed::default()
     };
     deed.planned_as(track).map(|told| Notes {
-        told,
         made: Some(made),
-        ..Notes::default()
+        ..Notes::of(told)
     })
 }
 

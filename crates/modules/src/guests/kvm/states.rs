@@ -7,7 +7,7 @@ use pve::nodes::guest::{Live, Status};
 use pve::{Cluster, Planned, Step};
 use serde_json::{Value, json};
 
-use super::subject::{Notes, named, nothing, planned};
+use super::subject::{Notes, named, planned};
 use crate::guests::delta::Delta;
 use crate::guests::power::secs;
 use crate::guests::proxmox_kvm::{KvmArgs, State};
@@ -36,7 +36,7 @@ pub fn absent(task: &Task<'_, KvmArgs>, cluster: &Cluster) -> Result<Planned<Not
     let args = task.args;
     let named = named(args)?;
     let Some(one) = named.current(cluster)?.guest else {
-        return Ok(nothing(match (args.vmid, &args.name) {
+        return Ok(Notes::nothing(match (args.vmid, &args.name) {
             (None, Some(name)) => Deed::says(format!("VM with name = {name} is already absent")),
             (vmid, _) => Deed::default().returns("vmid", json!(vmid)),
         }));

@@ -4,47 +4,24 @@ use ansible::Failure;
 use pve::cluster::resources::Resources;
 use pve::nodes::guest::{Address, GuestKind};
 use pve::plan::{Probe, Verdict};
-use pve::{Call, Path, Planned, Track};
+use pve::{Call, Planned};
 
 use super::created::Made;
 use crate::guests::config::Unwantable;
 use crate::guests::proxmox_kvm::KvmArgs;
-use crate::guests::single::{Deed, Named, Told, patience};
+use crate::guests::single::{self, Deed, Named, patience};
 use crate::job::Task;
 
 /// The kinds of guests that the module is about.
 pub const VMS: &[GuestKind] = &[GuestKind::Qemu];
 
 /// What the report needs to know.
-#[derive(Debug, Default)]
-pub struct Notes {
-    /// Sentence and further keys.
-    pub told: Told,
-    /// A VM that is made: its VMID and its MACs are known only then.
-    pub made: Option<Made>,
-    /// Where a VM that may run was written to: what waits for its next boot is asked for.
-    pub written: Option<Path>,
-}
-
-impl Notes {
-    /// Notes of a sentence and further keys.
-    pub fn of(told: Told) -> Self {
-        Self {
-            told,
-            ..Self::default()
-        }
-    }
-}
+pub type Notes = single::Notes<Made>;
 
 /// How the task names its VM.
 pub fn named(args: &KvmArgs) -> Result<Named, Failure> {
     Named::of(args.vmid, args.name.as_deref(), VMS)
         .ok_or_else(|| Failure::new("one of the following is required: name, vmid"))
-}
-
-/// A plan that does nothing, about a VM that is not there.
-pub fn nothing(deed: Deed) -> Planned<Notes> {
-    deed.planned_as(Track::default()).map(Notes::of)
 }
 
 /// The plan of a deed about a VM that is there. A lock is waited for before anything is written.

@@ -3,8 +3,8 @@
 use ansible::Failure;
 use pve::nodes::guest::Address;
 use pve::plan::{Probe, Verdict};
-use pve::wire::password::{self, Compared};
-use pve::{Call, Cluster, Path, Planned, Step};
+use pve::wire::password::Compared;
+use pve::{Cluster, Planned, Step};
 use serde_json::json;
 
 use super::pending::lock;
@@ -12,6 +12,7 @@ use super::settled::Settled;
 use super::subject::{Notes, hold_root, named, of_root, planned, unwanted};
 use crate::guests::config::{Config, Want, Wanted, change};
 use crate::guests::delta::Delta;
+use crate::guests::password;
 use crate::guests::proxmox_kvm::KvmArgs;
 use crate::guests::single::Deed;
 use crate::guests::steps::{grow, look};
@@ -25,7 +26,8 @@ pub fn plan(task: &Task<'_, KvmArgs>, cluster: &Cluster) -> Result<Planned<Notes
     let have = Config::from_config(&one.read);
     let compared = match &args.configuration.cloud_init.cipassword {
         Some(wanted) if have.get("cipassword").is_some() => {
-            compare(cluster, &one.address, &have, wanted)
+            let user_data = cluster.get(&password::user_data(&one.address));
+            password::compared(&have, wanted, user_data.as_deref())
         }
         _ => Compared::Differs,
     };
@@ -43,14 +45,6 @@ pub fn plan(task: &Task<'_, KvmArgs>, cluster: &Cluster) -> Result<Planned<Notes
         written: Some(one.address.path()),
         ..notes
     }))
-}
-
-/// What a write has left waiting for the next boot of a VM that runs, as a warning.
-pub fn waiting(vm: &Path, cluster: &Cluster) -> Option<String> {
-    let pending = cluster.get(&Call::get(vm.join("pending"))).ok()?;
-    let pending = Config::from_pending(&pending).pending().join(", ");
-    (!pending.is_empty())
-        .then(|| format!("{pending} will have an effect after the next start only"))
 }
 
 /// What is wanted; with a VMID the name too.
@@ -147,26 +141,6 @@ pub fn hold_firmware(wanted: &Wanted, bios: Option<&str>) -> Result<(), String> 
         return Err("efidisk0 cannot be used if bios is not set to ovmf".to_owned());
     }
     Ok(())
-}
-
-/// How the stored cloud-init password compares. User data of the user's own has one that is not ours to compare.
-fn compare(
-    cluster: &Cluster,
-    address: &Address,
-    have: &Config,
-    wanted: &secret::Secret,
-) -> Compared {
-    let own_data = have
-        .get("cicustom")
-        .is_some_and(|custom| custom.contains("user="));
-    if own_data {
-        return Compared::Unknown;
-    }
-    let dump = Call::get(address.path().join("cloudinit").join("dump")).with("type", "user");
-    match cluster.get(&dump) {
-        Ok(dump) => password::compare(wanted, dump.as_str().unwrap_or_default()),
-        Err(_) => Compared::Unknown,
-    }
 }
 
 /// A write of the configuration with the digest and `skiplock` that the task states. Once it has taken effect, the
