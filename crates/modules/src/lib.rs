@@ -41,6 +41,7 @@ pub const MODULES: &[Module] = &[
     nodes::proxmox_node_info::MODULE,
     pools::proxmox_pool::MODULE,
     pools::proxmox_pool_member::MODULE,
+    guests::proxmox_remove_vms::MODULE,
     access::proxmox_role::MODULE,
     guests::proxmox_sendkey::MODULE,
     guests::proxmox_shutdown_vms::MODULE,

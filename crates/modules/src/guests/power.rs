@@ -1,5 +1,5 @@
-//! What starting and shutting down have in common: an item for each guest, its
-//! track, and its row of the result.
+//! What starting, shutting down, rebooting and removing have in common: an item
+//! for each guest, its track, and its row of the result.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -8,14 +8,17 @@ use std::time::Duration;
 use ansible::Failure;
 use pve::apply::{Applied, TrackEnd};
 use pve::nodes::guest::{Address, GuestKind, Status};
-use pve::plan::VMID;
-use pve::{Cluster, Plan, Step, Track};
+use pve::plan::{OnError, VMID};
+use pve::{Cluster, Error, Plan, Step, Track};
 use serde_json::{Map, Value, json};
 
 use super::select::{Chosen, Guest};
 
 /// The name that a guest's node is bound to: the HA manager may start it on another one.
 pub const NODE: &str = "node";
+
+/// The status, in a result, of a guest that is not there.
+pub const GONE: &str = "absent";
 
 /// What is to become of a guest.
 #[derive(Debug)]
@@ -46,10 +49,12 @@ pub struct Item {
 pub struct Wish {
     /// As in "unable to start VM `web-1`".
     pub verb: &'static str,
-    /// What the guests shall be.
-    pub status: Status,
+    /// What the guests shall be; nothing any more where there is none.
+    pub status: Option<Status>,
     /// How many at once.
     pub parallel: u16,
+    /// Whether further guests are begun after one has failed.
+    pub on_error: OnError,
 }
 
 impl Wish {
@@ -63,6 +68,7 @@ impl Wish {
     ) -> (Plan, Vec<Item>) {
         let mut plan = Plan {
             parallel: usize::from(self.parallel),
+            on_error: self.on_error,
             warnings: chosen.warnings,
             ..Plan::default()
         };
@@ -79,9 +85,11 @@ impl Wish {
             let status = if writes {
                 self.status
             } else {
-                guest.live.status
+                Some(guest.live.status)
             };
-            after.insert(guest.title(), json!(status.as_str()));
+            if let Some(status) = status {
+                after.insert(guest.title(), json!(status.as_str()));
+            }
             let mut item = Item {
                 track: None,
                 writes,
@@ -115,21 +123,23 @@ impl Wish {
         cluster: &Cluster,
     ) -> Map<String, Value> {
         let end = item.end(applied);
-        let error =
-            match end {
-                Some(end) => end.trouble.as_ref().map(ToString::to_string).or_else(|| {
-                    (!end.began).then(|| "interrupted before its turn came".to_owned())
-                }),
-                None => item.cannot.clone(),
-            };
+        let error = match end {
+            Some(end) => end
+                .trouble
+                .as_ref()
+                .map(ToString::to_string)
+                .or_else(|| (!end.began).then(|| self.why_not_begun(applied).to_owned())),
+            None => item.cannot.clone(),
+        };
         let guest = &item.guest;
         let status = if error.is_none() && item.writes {
-            self.status
+            self.status.map_or(GONE, Status::as_str)
         } else {
             // What became of it is not for the plan to know.
             end.filter(|end| end.changed())
                 .and_then(|_| cluster.live(&guest.address).ok())
                 .map_or(guest.live.status, |live| live.status)
+                .as_str()
         };
         let node = end
             .and_then(|end| end.bindings.get(NODE))
@@ -141,7 +151,7 @@ impl Wish {
             ("node", json!(node)),
             ("kind", json!(guest.address.kind.as_str())),
             ("status_before", json!(guest.live.status.as_str())),
-            ("status", json!(status.as_str())),
+            ("status", json!(status)),
             ("changed", json!(item.changed(applied))),
             ("seconds", json!(end.map_or(0.0, seconds))),
             ("error", json!(error)),
@@ -149,6 +159,18 @@ impl Wish {
             row.insert(key.to_owned(), value);
         }
         row
+    }
+
+    fn why_not_begun(&self, applied: Option<&Applied>) -> &'static str {
+        let failed = applied.is_some_and(|applied| {
+            let mut troubles = applied.tracks.iter().filter_map(|end| end.trouble.as_ref());
+            troubles.any(|trouble| !matches!(trouble.error, Error::Interrupted { .. }))
+        });
+        if self.on_error == OnError::Stop && failed {
+            "not begun, as another guest failed"
+        } else {
+            "interrupted before its turn came"
+        }
     }
 }
 
@@ -230,17 +252,22 @@ pub fn summary(
     wish: &Wish,
     already: &str,
 ) -> String {
-    let changed = items.iter().filter(|item| item.changed(applied)).count();
     let there = items
         .iter()
-        .filter(|item| item.guest.live.status == wish.status)
+        .filter(|item| wish.status == Some(item.guest.live.status))
         .count();
-    let mut msg = format!("{changed} of {} {done}", plural(items.len()));
+    let mut msg = count(items, applied, 0, done);
     if there > 0 {
         // Writing to a text cannot fail.
         let _ = write!(msg, ", {there} {already} already");
     }
     msg
+}
+
+/// `2 of 3 guests removed`; `more` are guests without an item.
+pub fn count(items: &[Item], applied: Option<&Applied>, more: usize, done: &str) -> String {
+    let changed = items.iter().filter(|item| item.changed(applied)).count();
+    format!("{changed} of {} {done}", plural(items.len() + more))
 }
 
 fn plural(guests: usize) -> String {

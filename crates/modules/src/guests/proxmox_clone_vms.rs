@@ -7,6 +7,7 @@ use std::time::Duration;
 use ansible::{Args, ArgsError, Choice, Failure, Spec};
 use pve::apply::Applied;
 use pve::nodes::guest::{Address, Live};
+use pve::plan::OnError;
 use pve::{Cluster, Plan, Planned};
 use serde_json::{Map, Value};
 
@@ -72,6 +73,15 @@ pub enum OnVmError {
     Continue,
     /// They are not.
     Stop,
+}
+
+impl From<OnVmError> for OnError {
+    fn from(on_error: OnVmError) -> Self {
+        match on_error {
+            OnVmError::Continue => Self::Continue,
+            OnVmError::Stop => Self::Stop,
+        }
+    }
 }
 
 /// What is done about values that wait for a boot.

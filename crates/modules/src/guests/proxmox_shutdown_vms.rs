@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ansible::{Args, Choice, Failure};
 use pve::apply::Applied;
 use pve::nodes::guest::{Address, Status};
-use pve::plan::{Bind, Ending, Follow, Probe, Verdict};
+use pve::plan::{Bind, Ending, Follow, OnError, Probe, Verdict};
 use pve::texts::Matched;
 use pve::wire::Startup;
 use pve::{Cluster, Plan, Planned, Step};
@@ -140,8 +140,9 @@ struct Server {
 fn wish(args: &ShutdownArgs) -> Wish {
     Wish {
         verb: "shut down",
-        status: Status::Stopped,
+        status: Some(Status::Stopped),
         parallel: args.parallel,
+        on_error: OnError::Continue,
     }
 }
 

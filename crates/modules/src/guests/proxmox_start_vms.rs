@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ansible::{Args, Failure};
 use pve::apply::Applied;
 use pve::nodes::guest::{Address, GuestKind, Status};
+use pve::plan::OnError;
 use pve::wire::Startup;
 use pve::{Cluster, Plan, Planned, Segment, Step, path};
 use serde_json::{Map, Value, json};
@@ -112,8 +113,9 @@ impl Job for StartVms {
 fn wish(args: &StartArgs) -> Wish {
     Wish {
         verb: "start",
-        status: Status::Running,
+        status: Some(Status::Running),
         parallel: args.parallel,
+        on_error: OnError::Continue,
     }
 }
 

@@ -11,7 +11,7 @@ use pve::guests::GuestRef;
 use pve::nodes::guest::{Address, GuestKind, Live};
 
 use crate::fault;
-use look::{all_of, bears, guest, look_at_all, references};
+use look::{Missing, all_of, bears, guest, look_at_all, references};
 
 /// The options that choose guests.
 #[derive(Args, Debug)]
@@ -35,6 +35,57 @@ pub struct Selection {
     /// What kind of guests are chosen. Templates never are, unless O(vms) names one.
     #[arg(default = "any")]
     pub kind: Kind,
+}
+
+/// The options that choose guests where nothing can be taken back: each by itself, or by a tag
+/// that it bears, and never all that are somewhere.
+#[derive(Args, Debug)]
+#[args(
+    required_one_of(["vms", "tags"]),
+    mutually_exclusive(["vms", "tags"])
+)]
+pub struct Pointed {
+    /// Guests by name or VMID. One that is not there is as good; an ambiguous name fails and lists the candidates,
+    /// before anything is done.
+    pub vms: Option<Vec<String>>,
+    /// All guests with at least one of these tags.
+    pub tags: Option<Vec<String>>,
+    /// Guests, by name or VMID, that are left alone although they were chosen.
+    pub exclude: Vec<String>,
+    /// What kind of guests are chosen. Templates never are, unless O(vms) names one.
+    #[arg(default = "any")]
+    pub kind: Kind,
+}
+
+impl Pointed {
+    fn selection(&self) -> Selection {
+        Selection {
+            vms: self.vms.clone(),
+            tags: self.tags.clone(),
+            pool: None,
+            node: None,
+            all: None,
+            exclude: self.exclude.clone(),
+            kind: self.kind,
+        }
+    }
+
+    /// How the guests were chosen, for the sentence that there are none.
+    pub fn description(&self) -> String {
+        self.selection().description()
+    }
+
+    /// As [`Selection::choose`], but that a guest is not there is no error, and that its tag
+    /// must be its own at this moment: the list it is found in may be 10 s old.
+    pub fn choose(&self, cluster: &Cluster) -> Result<Chosen, Failure> {
+        let mut chosen = self.selection().look_up(cluster, Missing::Passes)?;
+        if let Some(tags) = &self.tags {
+            chosen
+                .guests
+                .retain(|guest| tags.iter().any(|tag| guest.live.tags.contains(tag)));
+        }
+        Ok(chosen)
+    }
 }
 
 /// What kind of guests.
@@ -65,6 +116,8 @@ pub struct Chosen {
     pub guests: Vec<Guest>,
     /// Guests that could not be looked at, excludes that name nothing, a choice that meets none.
     pub warnings: Vec<String>,
+    /// Those that were named and are not there, where that is no error.
+    pub absent: Vec<GuestRef>,
 }
 
 /// A guest as it is now.
@@ -122,6 +175,10 @@ impl Selection {
     /// Looks the guests up: one request that tells where they are, and one for
     /// each guest or, for many guests, one for each node and kind.
     pub fn choose(&self, cluster: &Cluster) -> Result<Chosen, Failure> {
+        self.look_up(cluster, Missing::Fails)
+    }
+
+    fn look_up(&self, cluster: &Cluster, missing: Missing) -> Result<Chosen, Failure> {
         if self.all == Some(false) {
             return Err(Failure::new(
                 "all is false, and nothing else chooses guests: state vms, tags, pool or node, or all: true",
@@ -132,7 +189,7 @@ impl Selection {
             .map_err(|error| fault::unable("look for guests", &error))?;
         let exclude: Vec<GuestRef> = references(&self.exclude);
         let mut chosen = match &self.vms {
-            Some(vms) => self.named(&references(vms), cluster, &resources)?,
+            Some(vms) => self.named(&references(vms), missing, cluster, &resources)?,
             None => self.listed(&exclude, cluster, &resources)?,
         };
         // Guests on an offline node are warned about already.
@@ -153,6 +210,9 @@ impl Selection {
                 guest.is(reference) || listed.is_some_and(|listed| bears(listed, reference))
             })
         });
+        chosen
+            .absent
+            .retain(|reference| !exclude.contains(reference));
         let by_trait = self.tags.is_some() || self.pool.is_some() || self.node.is_some();
         if by_trait && chosen.guests.is_empty() && !told {
             let why = self.description();
@@ -165,28 +225,46 @@ impl Selection {
     fn named(
         &self,
         names: &[GuestRef],
+        missing: Missing,
         cluster: &Cluster,
         resources: &Resources,
     ) -> Result<Chosen, Failure> {
         let kinds = self.kind.kinds();
-        let addresses = all_of(cluster.locate(resources, names, kinds))?;
-        let mut guests = look_at_all(cluster, resources, &addresses)?;
+        let mut absent = Vec::new();
+        let mut look = |wanted: Vec<(usize, GuestRef)>, located| {
+            let located = all_of(located, missing)?;
+            let guests = look_at_all(cluster, resources, &located, missing)?;
+            let (there, gone): (Vec<_>, Vec<_>) = wanted
+                .into_iter()
+                .zip(guests)
+                .partition(|(_, guest)| guest.is_some());
+            absent.extend(gone.into_iter().map(|((_, name), _)| name));
+            Ok::<Vec<_>, Failure>(
+                there
+                    .into_iter()
+                    .filter_map(|(wanted, guest)| Some((wanted, guest?)))
+                    .collect(),
+            )
+        };
+        let wanted = names.iter().cloned().enumerate().collect();
         // The last statistics round may be 10 s old: a guest that has another name by now is not the one.
-        let renamed: Vec<usize> = (0..names.len())
-            .filter(|index| !guests[*index].is(&names[*index]))
-            .collect();
-        let wanted: Vec<GuestRef> = renamed.iter().map(|index| names[*index].clone()).collect();
-        let addresses = all_of(cluster.locate_live(resources, &wanted, kinds))?;
-        for (index, guest) in renamed
-            .into_iter()
-            .zip(look_at_all(cluster, resources, &addresses)?)
-        {
-            guests[index] = guest;
-        }
+        let (mut found, renamed): (Vec<_>, Vec<_>) =
+            look(wanted, cluster.locate(resources, names, kinds))?
+                .into_iter()
+                .partition(|((_, name), guest)| guest.is(name));
+        let wanted: Vec<(usize, GuestRef)> =
+            renamed.into_iter().map(|(wanted, _)| wanted).collect();
+        let names: Vec<GuestRef> = wanted.iter().map(|(_, name)| name.clone()).collect();
+        found.extend(look(wanted, cluster.locate_live(resources, &names, kinds))?);
+        found.sort_by_key(|((index, _), _)| *index);
         let mut seen = BTreeSet::new();
-        guests.retain(|guest| seen.insert(guest.address.clone()));
         Ok(Chosen {
-            guests,
+            guests: found
+                .into_iter()
+                .map(|(_, guest)| guest)
+                .filter(|guest| seen.insert(guest.address.clone()))
+                .collect(),
+            absent,
             ..Chosen::default()
         })
     }

@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use pve::nodes::guest::GuestKind;
-use pve::plan::OnError;
 use pve::{Cluster, Path, Plan, Step};
 use serde_json::json;
 
@@ -16,7 +15,7 @@ use super::picture::Picture;
 use super::reading::Reading;
 use super::report::Note;
 use crate::guests::config::{Config, Wanted};
-use crate::guests::proxmox_clone_vms::{OnVmError, Options};
+use crate::guests::proxmox_clone_vms::Options;
 use crate::guests::wait::{Reach, WaitFor};
 
 /// The plan while it is made.
@@ -54,10 +53,7 @@ impl<'a> Draft<'a> {
             agents: Vec::new(),
             plan: Plan {
                 parallel: options.parallel.into(),
-                on_error: match options.on_error {
-                    OnVmError::Continue => OnError::Continue,
-                    OnVmError::Stop => OnError::Stop,
-                },
+                on_error: options.on_error.into(),
                 before: json!({}),
                 after: json!({}),
                 ..Plan::default()

@@ -34,15 +34,34 @@ pub(super) fn guest(resources: &Resources, found: &Found, live: Live) -> Guest {
     }
 }
 
-/// All addresses, or one failure that names every reference that leads nowhere.
-pub(super) fn all_of(located: Vec<Result<Address, NotOne>>) -> Result<Vec<Address>, Failure> {
+/// What it means that a guest which was named is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// The task fails.
+    Fails,
+    /// It is as good as any other.
+    Passes,
+}
+
+/// All addresses, or one failure that names every reference that leads nowhere; none for a guest
+/// that may be missing and surely is: a name may still be borne on a node that is offline.
+pub(super) fn all_of(
+    located: Vec<Result<Address, NotOne>>,
+    may_be: Missing,
+) -> Result<Vec<Option<Address>>, Failure> {
     let mut addresses = Vec::new();
     let mut missing: Vec<String> = Vec::new();
     let mut others: Vec<String> = Vec::new();
     let mut ending = String::new();
     for one in located {
         match one {
-            Ok(address) => addresses.push(address),
+            Ok(address) => addresses.push(Some(address)),
+            Err(NotOne::None { which, offline, .. })
+                if may_be == Missing::Passes
+                    && (offline.is_empty() || which.parse::<u32>().is_ok()) =>
+            {
+                addresses.push(None);
+            }
             Err(NotOne::None {
                 which,
                 offline,
@@ -68,12 +87,14 @@ pub(super) fn all_of(located: Vec<Result<Address, NotOne>>) -> Result<Vec<Addres
     }
 }
 
-/// Guests that were named, as they are now; one that cannot be looked at fails the task.
+/// Guests that were named, as they are now; one that is there and cannot be looked at fails the task.
 pub(super) fn look_at_all(
     cluster: &Cluster,
     resources: &Resources,
-    addresses: &[Address],
-) -> Result<Vec<Guest>, Failure> {
+    located: &[Option<Address>],
+    missing: Missing,
+) -> Result<Vec<Option<Guest>>, Failure> {
+    let addresses: Vec<Address> = located.iter().flatten().cloned().collect();
     let away: Vec<String> = addresses
         .iter()
         .filter(|address| !resources.is_online(&address.node))
@@ -87,14 +108,20 @@ pub(super) fn look_at_all(
     if !away.is_empty() {
         return Err(Failure::new(away.join("; ")));
     }
-    cluster
-        .look_at(resources, addresses)
-        .into_iter()
-        .map(|found| match &found.live {
-            Ok(live) => Ok(guest(resources, &found, live.clone())),
-            Err(error) => {
-                let what = format!("look at the guest `{}`", found.address.vmid);
-                Err(fault::unable(&what, error))
+    let mut looked = cluster.look_at(resources, &addresses).into_iter();
+    located
+        .iter()
+        .map(|address| address.as_ref().and_then(|_| looked.next()))
+        .map(|found| {
+            let Some(found) = found else { return Ok(None) };
+            match &found.live {
+                Ok(live) => Ok(Some(guest(resources, &found, live.clone()))),
+                // It went between two answers.
+                Err(error) if missing == Missing::Passes && error.is_not_found() => Ok(None),
+                Err(error) => {
+                    let what = format!("look at the guest `{}`", found.address.vmid);
+                    Err(fault::unable(&what, error))
+                }
             }
         })
         .collect()
