@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 # What an option's name asks for, where not any text will do.
-MEANT = {"path": "/vms/100", "ugid": "x@pve", "userid": "x@pve"}
+MEANT = {"disk": "scsi0", "interface": "net0", "path": "/vms/100", "ugid": "x@pve", "userid": "x@pve"}
 # What a module wants beside what its argument spec says, or before it asks for something that not anyone may know.
 BESIDES = {
     "proxmox_backup": {"storage": "nfs", "vmids": [101]},
