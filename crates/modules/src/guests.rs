@@ -12,6 +12,7 @@ pub mod power;
 pub mod proxmox;
 pub mod proxmox_clone_vms;
 pub mod proxmox_cloud_template;
+pub mod proxmox_disk;
 pub mod proxmox_kvm;
 pub mod proxmox_nic;
 pub mod proxmox_remove_vms;

@@ -31,6 +31,7 @@ pub const MODULES: &[Module] = &[
     cluster::proxmox_cluster_join_info::MODULE,
     cluster::proxmox_cluster_status_info::MODULE,
     cluster::proxmox_connectivity::MODULE,
+    guests::proxmox_disk::MODULE,
     access::proxmox_domain::MODULE,
     access::proxmox_domain_info::MODULE,
     access::proxmox_domain_sync::MODULE,

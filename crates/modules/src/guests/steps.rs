@@ -1,5 +1,5 @@
 //! The steps that guests are changed by: one way to create, clone, configure,
-//! start, stop, migrate, convert and remove them, for all modules.
+//! start, stop, migrate, convert and remove them, and to make and move their disks, for all modules.
 //!
 //! A step names a guest by its path below `/nodes`, as the VMID of a new one and
 //! the node of one that the HA manager moves are known only while a plan runs.
@@ -7,6 +7,7 @@
 mod clone;
 mod configure;
 mod create;
+mod disks;
 mod migrate;
 mod power;
 mod remove;
@@ -20,6 +21,7 @@ use pve::{Path, Segment, path};
 pub use clone::{Clone, clone_tasks, is_locked_by_clone, name_key, running, running_clones, tasks};
 pub use configure::{adapt, configure, enter_pool, grow};
 pub use create::Create;
+pub use disks::{MoveDisk, give_disk, make_disk, unlink_disk};
 pub use migrate::Migrate;
 pub use power::{
     HARD_STOP, ShutDown, hibernate, pause, reboot, reboot_if_pending, reset, restart, resume,

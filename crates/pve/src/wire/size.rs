@@ -43,6 +43,19 @@ impl Size {
     pub const fn bytes(self) -> u64 {
         self.0
     }
+
+    /// As an allocation takes it, `local-lvm:32`: GiB, as a decimal. Thousandths are finer
+    /// than any storage allocates; rounded up, so that it is not too small.
+    pub fn in_gibibytes(self) -> String {
+        const GIB: u64 = 1 << 30;
+        let (whole, rest) = (self.0 / GIB, self.0 % GIB);
+        if rest == 0 {
+            return whole.to_string();
+        }
+        let thousandths = (rest * 1000).div_ceil(GIB);
+        let (whole, thousandths) = (whole + thousandths / 1000, thousandths % 1000);
+        format!("{whole}.{thousandths:03}")
+    }
 }
 
 impl FromStr for Size {
@@ -171,6 +184,21 @@ mod tests {
         ] {
             assert_eq!(Size::from_bytes(bytes).to_string(), text);
         }
+    }
+
+    #[test]
+    fn an_allocation_is_never_smaller_than_asked() {
+        for (text, gibibytes) in [
+            ("32G", "32"),
+            ("512M", "0.500"),
+            ("1T", "1024"),
+            ("1", "0.001"),
+        ] {
+            let size: Size = text.parse().unwrap();
+            assert_eq!(size.in_gibibytes(), gibibytes, "{text}");
+        }
+        let almost = Size::from_bytes((2 << 30) - 1);
+        assert_eq!(almost.in_gibibytes(), "2.000");
     }
 
     #[test]

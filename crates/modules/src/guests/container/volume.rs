@@ -135,7 +135,7 @@ impl Volume {
                 format!("{}:{gib}", on.as_deref().unwrap_or(storage))
             }
             (Source::Volume(volume) | Source::Path(volume), _) => volume.clone(),
-            (Source::Any, Some(size)) => format!("{storage}:{}", in_gibibytes(size)),
+            (Source::Any, Some(size)) => format!("{storage}:{}", size.in_gibibytes()),
             (Source::Any, None) => {
                 return Err(unwantable(
                     &self.key,
@@ -249,20 +249,6 @@ fn gibibytes(key: &str, number: &str) -> Result<Size, Unwantable> {
 
 fn stated_size(key: &str, text: &str) -> Result<Size, Unwantable> {
     text.parse().map_err(|error| unwantable(key, error))
-}
-
-/// A size as an allocation takes it: GiB, as a decimal.
-fn in_gibibytes(size: Size) -> String {
-    const GIB: u64 = 1 << 30;
-    let (whole, rest) = (size.bytes() / GIB, size.bytes() % GIB);
-    if rest == 0 {
-        whole.to_string()
-    } else {
-        // Thousandths are finer than any storage allocates; rounded up, so that it is not too small.
-        let thousandths = (rest * 1000).div_ceil(GIB);
-        let (whole, thousandths) = (whole + thousandths / 1000, thousandths % 1000);
-        format!("{whole}.{thousandths:03}")
-    }
 }
 
 #[cfg(test)]

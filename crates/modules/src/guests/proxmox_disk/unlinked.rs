@@ -1,0 +1,38 @@
+//! A disk that leaves its VM, with its volume or without.
+
+use serde_json::{Value, json};
+
+use super::Subject;
+use crate::guests::delta::Delta;
+use crate::guests::single::Deed;
+use crate::guests::steps::unlink_disk;
+
+/// Out of the VM, as `unusedN`.
+pub(super) fn detached(subject: &Subject<'_>) -> Deed {
+    let (key, vmid) = (subject.key, subject.vm.vmid);
+    if key.starts_with("unused") {
+        return Deed::says(format!("Disk {key} already detached in VM {vmid}"));
+    }
+    match subject.had() {
+        None => Deed::says(format!("Disk {key} not present in VM {vmid} config")),
+        Some(had) => Deed::says(format!("Disk {key} detached from VM {vmid}"))
+            .does(unlinked(subject, had, false)),
+    }
+}
+
+/// Gone for good.
+pub(super) fn absent(subject: &Subject<'_>) -> Deed {
+    let (key, vmid) = (subject.key, subject.vm.vmid);
+    match subject.had() {
+        None => Deed::says(format!("Disk {key} is already absent in VM {vmid}")),
+        Some(had) => Deed::says(format!("Disk {key} removed from VM {vmid}"))
+            .does(unlinked(subject, had, true)),
+    }
+}
+
+fn unlinked(subject: &Subject<'_>, had: &str, remove: bool) -> Delta {
+    let mut delta = Delta::default();
+    delta.show(subject.key, json!(had), Value::Null);
+    delta.then([unlink_disk(subject.vm, subject.key, remove)]);
+    delta
+}
