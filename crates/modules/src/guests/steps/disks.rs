@@ -122,7 +122,7 @@ fn settled(
 fn is_at_work(tasks: &Value, task: &str, vmid: &str) -> bool {
     running(tasks, task)
         .iter()
-        .any(|upid| upid.id().split(['-', '\\']).next() == Some(vmid))
+        .any(|upid| upid.id().split('-').next() == Some(vmid))
 }
 
 /// The volume of a disk.
