@@ -63,6 +63,17 @@ def test_shutdown_happens_only_when_its_tag_is_asked_for(run, cluster):
     assert statuses(cluster) == {"shop-1": "stopped", "shop-2": "stopped"}
 
 
+def test_vms_are_rebooted_and_removed_only_when_their_tags_are_asked_for(run, cluster):
+    run()
+    rebooted = run(tags=["proxmox_reboot_vms"])
+    assert rebooted.rc == 0 and rebooted.stats["localhost"]["changed"] == 0, "nothing waits for it"
+    assert run(tags=["proxmox_remove_vms"]).rc != 0, "they run"
+    assert statuses(cluster) == {"shop-1": "running", "shop-2": "running"}
+    run(tags=["proxmox_shutdown_vms"])
+    assert run(tags=["proxmox_remove_vms"]).rc == 0
+    assert statuses(cluster) == {}
+
+
 def test_steps_can_be_taken_one_by_one(run, cluster):
     run(tags=["proxmox_clone_vms"])
     assert statuses(cluster) == {"shop-1": "stopped", "shop-2": "stopped"}

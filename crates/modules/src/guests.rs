@@ -15,6 +15,7 @@ pub mod proxmox_cloud_template;
 pub mod proxmox_disk;
 pub mod proxmox_kvm;
 pub mod proxmox_nic;
+pub mod proxmox_reboot_vms;
 pub mod proxmox_remove_vms;
 pub mod proxmox_sendkey;
 pub mod proxmox_shutdown_vms;

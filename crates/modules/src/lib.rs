@@ -42,6 +42,7 @@ pub const MODULES: &[Module] = &[
     nodes::proxmox_node_info::MODULE,
     pools::proxmox_pool::MODULE,
     pools::proxmox_pool_member::MODULE,
+    guests::proxmox_reboot_vms::MODULE,
     guests::proxmox_remove_vms::MODULE,
     access::proxmox_role::MODULE,
     guests::proxmox_sendkey::MODULE,

@@ -7,6 +7,7 @@ use pve::nodes::guest::Address;
 use pve::plan::{Probe, Settles, Verdict};
 use pve::wire::Startup;
 use pve::{Call, Cluster, Step};
+use serde_json::Value;
 
 use super::config::Config;
 use super::power::secs;
@@ -26,7 +27,24 @@ pub fn configs(
     cluster: &Cluster,
     addresses: &[Address],
 ) -> Result<BTreeMap<Address, Config>, Failure> {
-    let calls: Vec<Call> = addresses.iter().map(Address::config).collect();
+    read_each(cluster, addresses, Address::config, Config::from_config)
+}
+
+/// As [`configs`], with what waits for the next boot.
+pub fn pending(
+    cluster: &Cluster,
+    addresses: &[Address],
+) -> Result<BTreeMap<Address, Config>, Failure> {
+    read_each(cluster, addresses, Address::pending, Config::from_pending)
+}
+
+fn read_each(
+    cluster: &Cluster,
+    addresses: &[Address],
+    call: fn(&Address) -> Call,
+    read: fn(&Value) -> Config,
+) -> Result<BTreeMap<Address, Config>, Failure> {
+    let calls: Vec<Call> = addresses.iter().map(call).collect();
     addresses
         .iter()
         .zip(cluster.get_each(&calls))
@@ -37,7 +55,7 @@ pub fn configs(
                     &error,
                 )
             })?;
-            Ok((address.clone(), Config::from_config(&data)))
+            Ok((address.clone(), read(&data)))
         })
         .collect()
 }
@@ -60,6 +78,43 @@ pub fn stages(startups: &BTreeMap<Address, Startup>) -> BTreeMap<Address, u32> {
         .iter()
         .map(|(address, startup)| (address.clone(), stage_of[&place(startup)]))
         .collect()
+}
+
+/// Whose turn comes when, where guests are started in their order.
+#[derive(Debug, Default)]
+pub struct Turns {
+    startups: BTreeMap<Address, Startup>,
+    /// The stage of each guest; those without one come first.
+    pub stages: BTreeMap<Address, u32>,
+}
+
+impl Turns {
+    /// The turns of these guests.
+    pub fn of<'a>(
+        order: Order,
+        guests: impl Iterator<Item = &'a Address>,
+        configs: &BTreeMap<Address, Config>,
+    ) -> Self {
+        let startups: BTreeMap<Address, Startup> = guests
+            .filter(|_| order == Order::Startup)
+            .map(|address| {
+                let startup = configs.get(address).map(startup);
+                (address.clone(), startup.unwrap_or_default())
+            })
+            .collect();
+        let stages = stages(&startups);
+        Self { startups, stages }
+    }
+
+    /// How many seconds the next stage waits for this guest; after the last one nobody waits.
+    pub fn up(&self, address: &Address) -> u32 {
+        let last = self.stages.values().max();
+        self.startups
+            .get(address)
+            .filter(|_| self.stages.get(address) < last)
+            .and_then(|startup| startup.up)
+            .unwrap_or_default()
+    }
 }
 
 /// A pause between one stage and the next.

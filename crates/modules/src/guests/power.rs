@@ -13,6 +13,7 @@ use pve::{Cluster, Error, Plan, Step, Track};
 use serde_json::{Map, Value, json};
 
 use super::select::{Chosen, Guest};
+use super::wait::NoWay;
 
 /// The name that a guest's node is bound to: the HA manager may start it on another one.
 pub const NODE: &str = "node";
@@ -29,6 +30,33 @@ pub enum Fate {
     Steps(Vec<Step>, Option<Duration>),
     /// It cannot be done, because …
     Cannot(String),
+}
+
+/// What is to become of each guest; where some cannot be waited for as the task says, one failure
+/// that names them all.
+pub fn fates(
+    guests: &[Guest],
+    fate: impl Fn(&Guest) -> Result<Fate, NoWay>,
+) -> Result<Vec<Fate>, Failure> {
+    let mut stuck = Vec::new();
+    let mut fates = Vec::new();
+    for guest in guests {
+        match fate(guest) {
+            Ok(fate) => fates.push(fate),
+            Err(why) => stuck.push(format!(
+                "{} `{}`: {why}",
+                guest.address.kind.noun(),
+                guest.title()
+            )),
+        }
+    }
+    if stuck.is_empty() {
+        return Ok(fates);
+    }
+    Err(Failure::new(format!(
+        "unable to wait for {}",
+        stuck.join("; ")
+    )))
 }
 
 /// What the report needs to know of a guest.

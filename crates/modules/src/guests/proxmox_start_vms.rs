@@ -6,12 +6,11 @@ use ansible::{Args, Failure};
 use pve::apply::Applied;
 use pve::nodes::guest::{Address, GuestKind, Status};
 use pve::plan::OnError;
-use pve::wire::Startup;
 use pve::{Cluster, Plan, Planned, Segment, Step, path};
 use serde_json::{Map, Value, json};
 
 use super::config::Config;
-use super::order::{self, Order};
+use super::order::{self, Order, Turns};
 use super::power::{self, Fate, Item, NODE, Wish};
 use super::select::{Chosen, Guest, Selection};
 use super::steps;
@@ -75,10 +74,10 @@ impl Job for StartVms {
         let args = task.args;
         power::hold_parallel(args.parallel)?;
         let chosen = args.selection.choose(cluster)?;
-        hold_templates(&chosen.guests)?;
+        hold_templates(&chosen.guests, "started")?;
         let configs = order::configs(cluster, &asked(args, &chosen.guests))?;
         let (plan, items) = plan(args, chosen, &configs)?;
-        may_ask_agents(args, cluster, &items, &configs)?;
+        may_ask_agents(args.wait_for, cluster, &items, &configs)?;
         Ok(Planned::Ready(plan, items))
     }
 
@@ -119,7 +118,8 @@ fn wish(args: &StartArgs) -> Wish {
     }
 }
 
-fn hold_templates(guests: &[Guest]) -> Result<(), Failure> {
+/// A template that was named can be no more than a slip of the pen.
+pub(super) fn hold_templates(guests: &[Guest], done: &str) -> Result<(), Failure> {
     let templates: Vec<String> = guests
         .iter()
         .filter(|guest| guest.live.template)
@@ -128,10 +128,10 @@ fn hold_templates(guests: &[Guest]) -> Result<(), Failure> {
     match templates.as_slice() {
         [] => Ok(()),
         [one] => Err(Failure::new(format!(
-            "{one} is a template: templates cannot be started"
+            "{one} is a template: templates cannot be {done}"
         ))),
         several => Err(Failure::new(format!(
-            "{} are templates: templates cannot be started",
+            "{} are templates: templates cannot be {done}",
             several.join(", ")
         ))),
     }
@@ -156,43 +156,17 @@ fn plan(
     chosen: Chosen,
     configs: &BTreeMap<Address, Config>,
 ) -> Result<(Plan, Vec<Item>), Failure> {
-    let mut startups: BTreeMap<Address, Startup> = BTreeMap::new();
-    if args.order == Order::Startup {
-        for guest in chosen.guests.iter().filter(|guest| will_start(guest)) {
-            let startup = configs.get(&guest.address).map(order::startup);
-            startups.insert(guest.address.clone(), startup.unwrap_or_default());
-        }
-    }
-    let stages = order::stages(&startups);
-    let last = stages.values().max().copied().unwrap_or_default();
-    let mut stuck = Vec::new();
-    let mut fates = Vec::new();
-    for guest in &chosen.guests {
-        let up = startups
-            .get(&guest.address)
-            .filter(|_| {
-                stages
-                    .get(&guest.address)
-                    .is_some_and(|stage| *stage < last)
-            })
-            .and_then(|startup| startup.up)
-            .unwrap_or_default();
-        match fate(args, guest, up, configs.get(&guest.address)) {
-            Ok(fate) => fates.push(fate),
-            Err(why) => stuck.push(format!(
-                "{} `{}`: {why}",
-                guest.address.kind.noun(),
-                guest.title()
-            )),
-        }
-    }
-    if !stuck.is_empty() {
-        return Err(Failure::new(format!(
-            "unable to wait for {}",
-            stuck.join("; ")
-        )));
-    }
-    Ok(wish(args).plan(chosen, fates, &stages))
+    let starting = chosen
+        .guests
+        .iter()
+        .filter(|guest| will_start(guest))
+        .map(|guest| &guest.address);
+    let turns = Turns::of(args.order, starting, configs);
+    let fates = power::fates(&chosen.guests, |guest| {
+        let up = turns.up(&guest.address);
+        fate(args, guest, up, configs.get(&guest.address))
+    })?;
+    Ok(wish(args).plan(chosen, fates, &turns.stages))
 }
 
 /// What keeps a guest from being started.
@@ -266,22 +240,23 @@ fn start(guest: &Guest) -> Step {
     }
 }
 
-fn may_ask_agents(
-    args: &StartArgs,
+/// Fails where the caller may not ask the agents of guests that are waited for.
+pub(super) fn may_ask_agents(
+    wait_for: WaitFor,
     cluster: &Cluster,
     items: &[Item],
     configs: &BTreeMap<Address, Config>,
 ) -> Result<(), Failure> {
     let guests: Vec<_> = items
         .iter()
-        .filter(|item| item.cannot.is_none())
+        .filter(|item| item.track.is_some() && item.cannot.is_none())
         .map(|item| &item.guest)
         .filter(|guest| {
             let config = configs.get(&guest.address);
             Reach::of(guest.address.kind, |key| {
                 config?.get(key).map(str::to_owned)
             })
-            .needs_agent(args.wait_for)
+            .needs_agent(wait_for)
         })
         .map(|guest| (guest.label(), Some(guest.address.vmid), guest.pool.clone()))
         .collect();

@@ -60,6 +60,9 @@ pub(super) fn canned(version: &str) -> Canned {
         live.insert("name".to_owned(), json!(name));
         live.insert("status".to_owned(), json!(status_word));
         live.insert("qmpstatus".to_owned(), json!(status));
+        if status_word == "running" {
+            live.insert("uptime".to_owned(), json!(80));
+        }
         if *further == "ha" {
             live.insert("ha".to_owned(), json!({"managed": 1}));
         }

@@ -10,6 +10,7 @@ mod create;
 mod disks;
 mod migrate;
 mod power;
+mod reboot;
 mod remove;
 mod snapshot;
 
@@ -27,6 +28,7 @@ pub use power::{
     HARD_STOP, ShutDown, hibernate, pause, reboot, reboot_if_pending, reset, restart, resume,
     start, start_by_ha, stop,
 };
+pub use reboot::Reboot;
 pub use remove::{Remove, convert_to_template};
 pub use snapshot::{Take, remove as remove_snapshot, roll_back};
 

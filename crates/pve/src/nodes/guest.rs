@@ -116,6 +116,8 @@ pub struct Live {
     pub tags: Tags,
     /// Whether the HA manager manages it; only the guest's own status tells.
     pub ha_managed: bool,
+    /// For how many seconds it has run.
+    pub uptime: u32,
 }
 
 /// What a guest does.
@@ -166,6 +168,8 @@ struct Row {
     template: bool,
     tags: Option<String>,
     ha: Option<Ha>,
+    #[serde(default, deserialize_with = "tolerant::optional_integer")]
+    uptime: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -186,6 +190,7 @@ impl From<Row> for Live {
             template: row.template,
             tags: tags(row.tags.as_deref()),
             ha_managed: row.ha.is_some_and(|ha| ha.managed),
+            uptime: row.uptime.unwrap_or_default(),
         }
     }
 }

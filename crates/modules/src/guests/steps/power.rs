@@ -13,7 +13,7 @@ use crate::guests::config::Config;
 use crate::guests::power::{NODE, secs};
 
 /// The server ends a shutdown by itself; its answer is given this much longer.
-const GRACE: Duration = Duration::from_secs(15);
+pub(super) const GRACE: Duration = Duration::from_secs(15);
 
 /// What a hard stop may take.
 pub const HARD_STOP: Duration = Duration::from_secs(60);
