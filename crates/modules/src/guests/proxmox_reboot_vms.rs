@@ -1,7 +1,8 @@
 //! `proxmox_reboot_vms`: reboots guests, by `/nodes/{node}/{qemu,lxc}/{vmid}/status/reboot`.
 
+mod told;
+
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use ansible::{Args, Choice, Failure};
 use pve::apply::Applied;
@@ -167,7 +168,7 @@ impl Job for RebootVms {
             .map(|item| {
                 let guest = &item.guest;
                 let mut row = wish.row(item, applied, cluster);
-                row.insert("method".to_owned(), json!(method(item, applied)));
+                row.insert("method".to_owned(), json!(told::method(item, applied)));
                 row.insert("uptime_before".to_owned(), json!(guest.live.uptime));
                 if args.only_pending {
                     let pending = notes.pending.get(&guest.address);
@@ -182,10 +183,10 @@ impl Job for RebootVms {
             .collect();
         let mut warnings = power::foreseen(&wish, &notes.items, applied);
         if args.only_pending && applied.is_some() {
-            warnings.extend(still_pending(&notes.items, applied, cluster));
+            warnings.extend(told::still_pending(&notes.items, applied, cluster));
         }
         Report {
-            msg: Some(msg(task, &notes, applied)),
+            msg: Some(told::msg(task, &notes, applied)),
             warnings,
             returns: Map::from_iter([("guests".to_owned(), json!(rows))]),
             ..Report::default()
@@ -200,34 +201,6 @@ fn wish(args: &RebootArgs) -> Wish {
         parallel: args.parallel,
         on_error: args.on_error.into(),
     }
-}
-
-/// Values that a boot did not take over either: the next run would reboot for them again.
-fn still_pending(items: &[Item], applied: Option<&Applied>, cluster: &Cluster) -> Vec<String> {
-    let rebooted: Vec<&Guest> = items
-        .iter()
-        .filter(|item| {
-            item.end(applied)
-                .is_some_and(|end| end.changed() && end.trouble.is_none())
-        })
-        .map(|item| &item.guest)
-        .collect();
-    let addresses: Vec<Address> = rebooted.iter().map(|guest| guest.address.clone()).collect();
-    // What cannot be read is no news.
-    let configs = order::pending(cluster, &addresses).unwrap_or_default();
-    rebooted
-        .into_iter()
-        .filter_map(|guest| {
-            let left = configs.get(&guest.address)?.pending();
-            (!left.is_empty()).then(|| {
-                format!(
-                    "{}: it was rebooted, and still waits to take over: {}",
-                    guest.title(),
-                    left.join(", ")
-                )
-            })
-        })
-        .collect()
 }
 
 fn plan(
@@ -345,41 +318,6 @@ fn reboot(args: &RebootArgs, guest: &Guest) -> Step {
         }
     }
     step
-}
-
-/// `reboot`, `stop` or `none`: what took the guest down, or would.
-fn method(item: &Item, applied: Option<&Applied>) -> &'static str {
-    if item.end(applied).is_some_and(|end| end.wrote("stop")) {
-        "stop"
-    } else if item.changed(applied) {
-        "reboot"
-    } else {
-        "none"
-    }
-}
-
-fn msg(task: &Task<'_, RebootArgs>, notes: &Notes, applied: Option<&Applied>) -> String {
-    let items = &notes.items;
-    if items.is_empty() {
-        return format!("nothing to reboot: {}", task.args.selection.description());
-    }
-    let done = if task.context.check_mode {
-        "would be rebooted"
-    } else {
-        "rebooted"
-    };
-    let mut msg = power::count(items, applied, 0, done);
-    let (stopped, settled): (Vec<&Item>, Vec<&Item>) = items
-        .iter()
-        .filter(|item| item.track.is_none())
-        .partition(|item| item.guest.live.status == Status::Stopped);
-    for (left, why) in [(stopped, "not running"), (settled, "with nothing pending")] {
-        if !left.is_empty() {
-            // Writing to a text cannot fail.
-            let _ = write!(msg, ", {} {why}", left.len());
-        }
-    }
-    msg
 }
 
 #[cfg(test)]

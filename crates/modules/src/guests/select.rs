@@ -1,6 +1,7 @@
 //! Which guests are meant: the options that choose, and the guests as they are now.
 
 mod look;
+mod pointed;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +13,7 @@ use pve::nodes::guest::{Address, GuestKind, Live};
 
 use crate::fault;
 use look::{Missing, all_of, bears, guest, look_at_all, references};
+pub use pointed::Pointed;
 
 /// The options that choose guests.
 #[derive(Args, Debug)]
@@ -35,57 +37,6 @@ pub struct Selection {
     /// What kind of guests are chosen. Templates never are, unless O(vms) names one.
     #[arg(default = "any")]
     pub kind: Kind,
-}
-
-/// The options that choose guests where nothing can be taken back: each by itself, or by a tag
-/// that it bears, and never all that are somewhere.
-#[derive(Args, Debug)]
-#[args(
-    required_one_of(["vms", "tags"]),
-    mutually_exclusive(["vms", "tags"])
-)]
-pub struct Pointed {
-    /// Guests by name or VMID. One that is not there is as good; an ambiguous name fails and lists the candidates,
-    /// before anything is done.
-    pub vms: Option<Vec<String>>,
-    /// All guests with at least one of these tags.
-    pub tags: Option<Vec<String>>,
-    /// Guests, by name or VMID, that are left alone although they were chosen.
-    pub exclude: Vec<String>,
-    /// What kind of guests are chosen. Templates never are, unless O(vms) names one.
-    #[arg(default = "any")]
-    pub kind: Kind,
-}
-
-impl Pointed {
-    fn selection(&self) -> Selection {
-        Selection {
-            vms: self.vms.clone(),
-            tags: self.tags.clone(),
-            pool: None,
-            node: None,
-            all: None,
-            exclude: self.exclude.clone(),
-            kind: self.kind,
-        }
-    }
-
-    /// How the guests were chosen, for the sentence that there are none.
-    pub fn description(&self) -> String {
-        self.selection().description()
-    }
-
-    /// As [`Selection::choose`], but that a guest is not there is no error, and that its tag
-    /// must be its own at this moment: the list it is found in may be 10 s old.
-    pub fn choose(&self, cluster: &Cluster) -> Result<Chosen, Failure> {
-        let mut chosen = self.selection().look_up(cluster, Missing::Passes)?;
-        if let Some(tags) = &self.tags {
-            chosen
-                .guests
-                .retain(|guest| tags.iter().any(|tag| guest.live.tags.contains(tag)));
-        }
-        Ok(chosen)
-    }
 }
 
 /// What kind of guests.
