@@ -134,7 +134,7 @@ def test_a_disk_is_never_replaced(run, cluster, disk):
     result = run(STOPPED, cores=4, scsi={"scsi0": disk}, update=True, update_unsafe=True)
     assert result["failed"]
     assert result["msg"] == ("unable to update VM `web-old-2`: scsi0: there is a disk already (ceph:vm-102-disk-0); it "
-                             "would be replaced by an empty one")
+                             "would be replaced by another")
     assert writes(cluster) == []
 
 

@@ -156,3 +156,23 @@ def test_what_cannot_be_is_told_before_anything_is_sent(run, cluster, options, m
     result = run(NEW, **options)
     assert result["failed"] and result["msg"] == message
     assert writes(cluster) == []
+
+
+# ---------------------------------------------------------------------- no outage for what cannot be done in the end
+
+
+@pytest.mark.parametrize(("vmid", "state", "why"), [
+    (101, "absent", "it is protected"),
+    (105, "absent", "the HA manager manages it, and only purge: true takes it from there"),
+    (101, "template", "it has snapshots (before)"),
+])
+@pytest.mark.parametrize("check", [True, False])
+def test_nothing_is_stopped_for_what_cannot_be_done(run, cluster, vmid, state, why, check):
+    if state == "absent" and vmid == 101:
+        assert run(vmid=101, node="pve1", update=True, protection=True)["changed"]
+    elif state == "template":
+        cluster.patch(guests=[{"vmid": 101, "snapshots": {"before": {}}}])
+    written = len(writes(cluster))
+    result = run(vmid=vmid, state=state, force=True, check=check)
+    assert result["failed"] and why in result["msg"]
+    assert len(writes(cluster)) == written and cluster.guest(vmid)["status"] == "running"

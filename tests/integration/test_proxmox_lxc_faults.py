@@ -211,3 +211,11 @@ def test_a_locked_container_is_told_to_be_so(run, cluster):
     cluster.patch(guests=[{"vmid": 201, "lock": "backup"}])
     result = run(vmid=201, state="started")
     assert result["failed"] and "CT is locked (backup)" in result["msg"]
+
+
+def test_what_has_snapshots_is_not_stopped_to_become_a_template(run, cluster):
+    cluster.patch(guests=[{"vmid": 200, "snapshots": {"before": {}}}])
+    for check in (True, False):
+        result = run(vmid=200, state="template", force=True, check=check)
+        assert result["failed"] and "it has snapshots (before)" in result["msg"]
+    assert cluster.guest(200)["status"] == "running"

@@ -5,6 +5,7 @@ pub mod config;
 pub mod container;
 pub mod delta;
 pub mod disks;
+pub mod held;
 pub mod kvm;
 pub mod order;
 pub mod password;

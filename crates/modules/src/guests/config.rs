@@ -317,7 +317,7 @@ pub fn merged(
         && !is_drive
     {
         return Err(unwantable(format!(
-            "there is a disk already ({volume_there}); it would be replaced by an empty one"
+            "there is a disk already ({volume_there}); it would be replaced by another"
         )));
     }
     Ok(merged.to_string())

@@ -9,12 +9,12 @@ use std::time::Duration;
 use ansible::{Args, Choice, Failure};
 use pve::apply::Applied;
 use pve::guests::GuestRef;
-use pve::nodes::guest::{Address, GuestKind, Status};
-use pve::wire::parse_switch;
+use pve::nodes::guest::{Address, Status};
 use pve::{Cluster, Plan, Planned, Step};
 use serde_json::{Map, Value, json};
 
 use super::config::Config;
+use super::held;
 use super::order;
 use super::power::{self, Fate, GONE, Item, Wish};
 use super::proxmox_clone_vms::OnVmError;
@@ -210,25 +210,15 @@ fn stages(configs: &BTreeMap<Address, Config>) -> BTreeMap<Address, u32> {
 
 /// What keeps a guest from being removed.
 fn cannot(args: &RemoveArgs, guest: &Guest, config: Option<&Config>) -> Option<String> {
-    let Address { node, kind, vmid } = &guest.address;
-    let protection = config.and_then(|config| config.get("protection"));
-    if protection.and_then(parse_switch) == Some(true) {
-        let tool = match kind {
-            GuestKind::Qemu => "qm",
-            GuestKind::Lxc => "pct",
-        };
-        return Some(format!(
-            "it is protected, and nothing was done to it. `{tool} set {vmid} --protection 0` on {node} lifts that"
-        ));
+    if let Some(why) = config.and_then(|config| held::by_protection(&guest.address, config)) {
+        return Some(why);
     }
     // A VM that sleeps on disk may be removed.
     if let Some(why) = power::held(guest, &["suspended"]) {
         return Some(why);
     }
     if guest.ha_managed && !args.purge {
-        return Some(
-            "the HA manager manages it, and only purge: true takes it from there".to_owned(),
-        );
+        return Some(held::BY_HA.to_owned());
     }
     let why = match (guest.live.status, args.force) {
         (Status::Unknown, _) => "its node does not know its status",

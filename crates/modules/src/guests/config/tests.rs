@@ -100,7 +100,7 @@ fn a_disk_is_never_replaced() {
         change(&have, &other, Compared::Same)
             .unwrap_err()
             .to_string(),
-        "scsi1: there is a disk already (ceph:vm-1-disk-1); it would be replaced by an empty one"
+        "scsi1: there is a disk already (ceph:vm-1-disk-1); it would be replaced by another"
     );
 }
 

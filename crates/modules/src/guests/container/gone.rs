@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::subject::{Notes, hold_no_vm, named, there, title, title_of};
 use super::switch::shut_down;
 use crate::guests::delta::Delta;
+use crate::guests::held;
 use crate::guests::proxmox::ContainerArgs;
 use crate::guests::single::{Deed, patience};
 use crate::guests::steps::{self, Remove};
@@ -71,6 +72,7 @@ pub fn template(
     } else {
         let mut delta = Delta::default();
         if runs {
+            held::hold_conversion(cluster, &one.address, &title)?;
             delta.show("status", json!(one.read.status.as_str()), json!("stopped"));
             delta.then([shut_down(task, &one)]);
         }

@@ -207,7 +207,7 @@ mod tests {
             change(&have(), &other.wanted, Compared::Same)
                 .unwrap_err()
                 .to_string(),
-            "scsi0: there is a disk already (local-lvm:vm-101-disk-0); it would be replaced by an empty one"
+            "scsi0: there is a disk already (local-lvm:vm-101-disk-0); it would be replaced by another"
         );
         assert_eq!(
             settled(&[("scsi0", "")], true).unwrap_err(),

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::subject::{Notes, named, planned};
 use crate::guests::delta::Delta;
+use crate::guests::held;
 use crate::guests::power::secs;
 use crate::guests::proxmox_kvm::{KvmArgs, State};
 use crate::guests::single::{Deed, One, patience};
@@ -25,7 +26,7 @@ const GRACE: Duration = Duration::from_secs(30);
 pub fn plan(task: &Task<'_, KvmArgs>, cluster: &Cluster) -> Result<Planned<Notes>, Failure> {
     let named = named(task.args)?;
     let one = named.current(cluster)?.there(&named, cluster)?;
-    let deed = deed(task, &one)?.returns("vmid", one.address.vmid);
+    let deed = deed(task, &one, cluster)?.returns("vmid", one.address.vmid);
     // A start takes up what a hibernation left, whose lock it is.
     let lock = one.read.lock.as_deref().filter(|lock| *lock != "suspended");
     Ok(planned(task, deed, &one.address, &one.label(), lock))
@@ -44,6 +45,10 @@ pub fn absent(task: &Task<'_, KvmArgs>, cluster: &Cluster) -> Result<Planned<Not
     let vmid = one.address.vmid;
     let forced = args.force == Some(true);
     let deed = if one.read.status == Status::Stopped || forced {
+        if one.read.status != Status::Stopped {
+            let by_ha = is_managed(&one) && !args.removal.purge;
+            held::hold_removal(cluster, &one.address, &one.label(), by_ha)?;
+        }
         let mut delta = Delta::default();
         delta.show("status", json!(one.read.status.as_str()), Value::Null);
         delta.then(shut_down(task, &one, true));
@@ -68,7 +73,7 @@ pub fn absent(task: &Task<'_, KvmArgs>, cluster: &Cluster) -> Result<Planned<Not
     Ok(planned(task, deed, &one.address, &one.label(), lock))
 }
 
-fn deed(task: &Task<'_, KvmArgs>, one: &One<Live>) -> Result<Deed, Failure> {
+fn deed(task: &Task<'_, KvmArgs>, one: &One<Live>, cluster: &Cluster) -> Result<Deed, Failure> {
     let args = task.args;
     let vmid = one.address.vmid;
     let vm = one.address.path();
@@ -129,7 +134,7 @@ fn deed(task: &Task<'_, KvmArgs>, one: &One<Live>) -> Result<Deed, Failure> {
         (State::Paused | State::Hibernated, _) => {
             told(Deed::says(format!("VM {vmid} is not running")))
         }
-        (State::Template, _) => return template(task, one),
+        (State::Template, _) => return template(task, one, cluster),
         (State::Current | State::Present | State::Absent, _) => {
             let name = args
                 .name
@@ -144,7 +149,7 @@ fn deed(task: &Task<'_, KvmArgs>, one: &One<Live>) -> Result<Deed, Failure> {
     })
 }
 
-fn template(task: &Task<'_, KvmArgs>, one: &One<Live>) -> Result<Deed, Failure> {
+fn template(task: &Task<'_, KvmArgs>, one: &One<Live>, cluster: &Cluster) -> Result<Deed, Failure> {
     let vmid = one.address.vmid;
     if one.read.template {
         return Ok(Deed::says(format!("VM {vmid} is already a template")));
@@ -157,6 +162,7 @@ fn template(task: &Task<'_, KvmArgs>, one: &One<Live>) -> Result<Deed, Failure> 
         )));
     }
     let mut delta = if runs {
+        held::hold_conversion(cluster, &one.address, &one.label())?;
         becomes(one, "stopped", shut_down(task, one, true))
     } else {
         Delta::default()

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{absent, plan};
 use crate::guests::proxmox_kvm::{KvmArgs, State};
-use crate::guests::sample::{cluster, task};
+use crate::guests::sample::{canned, task};
 use crate::job::Task;
 
 /// The calls of the plan, its limit in seconds, and the sentence; or why there is no plan.
@@ -15,7 +15,12 @@ fn planned(stated: &Value) -> Result<(Vec<String>, u64, Option<String>), String>
         args: &args,
         context: &context,
     };
-    let cluster = cluster("9.2.11");
+    let cluster = canned("9.2.11")
+        .always(
+            "GET /nodes/pve1/qemu/103/snapshot",
+            json!([{"name": "current"}]),
+        )
+        .cluster();
     let planned = match args.state {
         State::Absent => absent(&task, &cluster),
         _ => plan(&task, &cluster),

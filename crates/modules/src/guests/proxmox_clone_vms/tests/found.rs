@@ -135,7 +135,7 @@ fn what_cannot_be_done_to_it_is_told_before_anything_is_written() {
         (
             web(),
             json!({"config": {"scsi0": "local-lvm:10"}}),
-            "scsi0: there is a disk already (ceph:vm-101-disk-0); it would be replaced by an empty one",
+            "scsi0: there is a disk already (ceph:vm-101-disk-0); it would be replaced by another",
         ),
         (
             web().config(json!({"agent": "0"})).running(),
