@@ -98,7 +98,8 @@ def test_force_makes_a_container_anew_and_says_so(run, cluster):
     assert check["changed"] and cluster.guest(201)["config"]["tags"] == "old"
     result = run(ANEW, node="pve2")
     assert result["changed"] and result["msg"] == f"Created VM mail (201) from template {TEMPLATE}"
-    assert result["warnings"] == ["the container mail (201) is removed with its volumes and made anew (force: true)"]
+    assert result["warnings"] == [
+        "the container mail (201) on pve2 is removed with its volumes and made anew on pve2 (force: true)"]
     assert writes(cluster) == ["DELETE /nodes/pve2/lxc/201", "POST /nodes/pve2/lxc"]
     assert cluster.guest(201)["config"]["tags"] == "infra"
 

@@ -24,6 +24,7 @@ pub mod proxmox_snap;
 pub mod proxmox_snap_info;
 pub mod proxmox_start_vms;
 pub mod proxmox_vm_info;
+pub mod rights;
 #[cfg(test)]
 mod sample;
 pub mod select;

@@ -1,6 +1,7 @@
 //! What the module `proxmox` is made of: what is wanted of a container, and the
 //! plan for each state.
 
+pub mod anew;
 pub mod clone;
 pub mod gone;
 pub mod interface;

@@ -72,7 +72,8 @@ pub struct ContainerArgs {
     /// V(nameserver). The volume of a mount point stays, as an unused one.
     pub delete: Option<Vec<String>>,
     /// With O(state=present) and O(ostemplate), a container of this O(vmid) or O(hostname) that is there is removed,
-    /// with its volumes, and made anew. It must not run.
+    /// with its volumes, and made anew. It must not run, and its name must be O(hostname): with a O(vmid) that belongs
+    /// to a container of another name, the task fails.
     ///
     /// With O(state=stopped) and O(state=restarted), a container that does not shut down in time is stopped the hard
     /// way. With O(state=absent), one that runs is removed. With O(state=template), one that runs is stopped first.

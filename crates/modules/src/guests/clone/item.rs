@@ -181,6 +181,15 @@ pub fn items(vms: &[Vm]) -> Result<Vec<Item>, Failure> {
 
 /// Why a VM cannot be called so, if that is the case.
 pub fn check_name(name: &str) -> Result<(), String> {
+    check_dns_name(name)?;
+    if name.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err("a name of digits alone would be taken for a VMID".to_owned());
+    }
+    Ok(())
+}
+
+/// Why the server takes it for no name of a guest, if that is the case.
+pub fn check_dns_name(name: &str) -> Result<(), String> {
     let label = |label: &str| {
         !label.is_empty()
             && !label.starts_with('-')
@@ -191,9 +200,6 @@ pub fn check_name(name: &str) -> Result<(), String> {
     };
     if !name.split('.').all(label) {
         return Err("the name must be a DNS name: letters, digits, hyphens, dots".to_owned());
-    }
-    if name.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err("a name of digits alone would be taken for a VMID".to_owned());
     }
     Ok(())
 }

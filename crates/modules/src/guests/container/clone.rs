@@ -8,7 +8,9 @@ use pve::{Cluster, Planned};
 use serde_json::{Map, json};
 
 use super::new::{Making, node, planned};
+use super::present::unwanted;
 use super::subject::{CONTAINERS, Notes, title};
+use super::wanted::hold_hostname;
 use crate::fault;
 use crate::guests::config::Config;
 use crate::guests::proxmox::{CloneType, ContainerArgs};
@@ -51,6 +53,7 @@ pub fn clone(
     cluster: &Cluster,
 ) -> Result<Planned<Notes>, Failure> {
     let args = task.args;
+    hold_hostname(args).map_err(|error| unwanted(&error))?;
     let node = node(args, resources)?;
     let Some(listed) = resources.guest(source) else {
         let named = Named {

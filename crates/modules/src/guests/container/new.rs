@@ -1,25 +1,23 @@
-//! Containers that are made: of a template, or anew in the place of one that is
-//! there.
+//! Containers that are made of a template.
 
 use std::sync::Arc;
 
 use ansible::Failure;
 use pve::cluster::resources::Resources;
-use pve::nodes::guest::{GuestKind, Status};
+use pve::nodes::guest::GuestKind;
 use pve::plan::{Allocation, VMID};
-use pve::wire::Row;
-use pve::{Call, Cluster, Param, Planned, Step, Track, path};
+use pve::{Cluster, Param, Planned, Step, Track};
 use serde_json::{Map, Value, json};
 
 use super::present::unwanted;
-use super::subject::{Made, Notes, title};
+use super::subject::{Made, Notes};
 use super::wanted::Stated;
 use crate::fault;
-use crate::guests::config::Config;
 use crate::guests::delta::Delta;
 use crate::guests::proxmox::ContainerArgs;
-use crate::guests::single::{Deed, One, patience};
-use crate::guests::steps::{Create, Remove};
+use crate::guests::rights::hold_root;
+use crate::guests::single::{Deed, patience};
+use crate::guests::steps::Create;
 use crate::job::Task;
 
 /// What a container is made of, and what there is to say of it.
@@ -51,55 +49,8 @@ pub fn create(
     Ok(planned(task, resources, &node, args.vmid, making))
 }
 
-/// Makes one anew. The server does not put a container in the place of another
-/// one, but for a backup: the one that is there is removed first.
-pub fn recreate(
-    task: &Task<'_, ContainerArgs>,
-    stated: &Stated<'_>,
-    resources: &Resources,
-    one: &One<Arc<Value>>,
-    cluster: &Cluster,
-) -> Result<Planned<Notes>, Failure> {
-    let args = task.args;
-    let vmid = one.address.vmid;
-    let title = title(args.hostname.as_deref(), Some(vmid));
-    if args.ostemplate.is_none() {
-        return Err(Failure::new(format!(
-            "VM {title} exists, and with force: true it is made anew of ostemplate, which is not stated"
-        )));
-    }
-    let node = node(args, resources)?;
-    let live = cluster
-        .live(&one.address)
-        .map_err(|error| fault::unable(&format!("look at the guest `{vmid}`"), &error))?;
-    if live.status != Status::Stopped {
-        return Err(Failure::new(format!(
-            "VM {title} is running, and only one that is stopped is made anew: stop it before"
-        )));
-    }
-    let mut making = of_template(args, stated, &node, Some(vmid), cluster)?;
-    hold_storages(cluster, &node, stated)?;
-    making
-        .steps
-        .insert(0, Remove::default().step(&one.address.path()));
-    making.warnings.push(format!(
-        "the container {title} is removed with its volumes and made anew (force: true)"
-    ));
-    for (key, value) in [
-        ("hostname", json!(one.name)),
-        ("node", json!(one.address.node)),
-        ("vmid", json!(vmid)),
-        (
-            "rootfs",
-            json!(Config::from_config(&one.read).get("rootfs")),
-        ),
-    ] {
-        making.before.insert(key.to_owned(), value);
-    }
-    Ok(planned(task, resources, &node, Some(vmid), making))
-}
-
-fn of_template(
+/// What makes it of its template, once all that can be known of the request is as the server takes it.
+pub fn of_template(
     args: &ContainerArgs,
     stated: &Stated<'_>,
     node: &str,
@@ -108,6 +59,7 @@ fn of_template(
 ) -> Result<Making, Failure> {
     let template = args.ostemplate.as_deref().unwrap_or_default();
     let params = stated.params().map_err(|error| unwanted(&error))?;
+    hold_root(cluster.client().user(), &stated.of_root())?;
     hold_template(cluster, node, template)?;
     let after = params
         .iter()
@@ -201,30 +153,6 @@ pub fn node(args: &ContainerArgs, resources: &Resources) -> Result<String, Failu
         return Err(Failure::new(format!("the node {node} is offline")));
     }
     Ok(node)
-}
-
-/// Where a container is removed first, a storage that takes none is better told before that.
-fn hold_storages(cluster: &Cluster, node: &str, stated: &Stated<'_>) -> Result<(), Failure> {
-    let call = Call::get(path!("nodes", node, "storage"))
-        .with("content", "rootdir")
-        .with("enabled", true);
-    let rows: Vec<Row> = cluster
-        .get_as(&call)
-        .map_err(|error| fault::unable(&format!("read the storages of {node}"), &error))?;
-    let takes = |storage: &str| {
-        rows.iter()
-            .any(|row| row.get("storage").and_then(Value::as_str) == Some(storage))
-    };
-    match stated
-        .storages()
-        .into_iter()
-        .find(|storage| !takes(storage))
-    {
-        Some(storage) => Err(Failure::new(format!(
-            "storage '{storage}' on {node} takes no volumes of containers"
-        ))),
-        None => Ok(()),
-    }
 }
 
 /// The server would make the container's volumes before it misses the template.

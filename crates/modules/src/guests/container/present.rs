@@ -10,8 +10,9 @@ use pve::wire::{Kind, PropertyString, parse_switch};
 use pve::{Cluster, Planned};
 use serde_json::{Value, json};
 
+use super::anew::recreate;
 use super::clone::clone;
-use super::new::{create, recreate};
+use super::new::create;
 use super::subject::{Notes, hold_no_vm, named, title};
 use super::wanted::Stated;
 use crate::guests::config::{Config, Unwantable, change};

@@ -128,6 +128,19 @@ impl Volume {
         }
     }
 
+    /// The volume that is there and is to become this one.
+    pub fn takes(&self) -> Option<&str> {
+        match &self.source {
+            Source::Volume(volume) => Some(volume),
+            Source::Any | Source::Sized(..) | Source::Path(_) => None,
+        }
+    }
+
+    /// Whether it is a path of the node, or a device.
+    pub fn is_path(&self) -> bool {
+        matches!(self.source, Source::Path(_))
+    }
+
     /// What makes it; `storage` is where volumes lie that name none.
     pub fn new_value(&self, storage: &str) -> Result<String, Unwantable> {
         let volume = match (&self.source, self.size) {

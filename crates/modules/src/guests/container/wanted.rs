@@ -3,13 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pve::Param;
-use pve::wire::{Kind, PropertyString, Size, switch};
+use pve::wire::{Kind, PropertyString, Size, Startup, switch};
 
 use super::interface;
 use super::volume::{Fitted, ROOT, Volume, mount_key};
+use crate::guests::clone::item::check_dns_name;
 use crate::guests::config::{Config, Unwantable, Want, Wanted};
 use crate::guests::proxmox::ContainerArgs;
 use crate::guests::values::{at_least, tags, unwantable};
+
+/// The server takes no shorter password.
+const PASSWORD_LENGTH: usize = 5;
 
 /// What the task states.
 #[derive(Debug)]
@@ -66,7 +70,12 @@ impl<'a> Stated<'a> {
             "features",
             properties("features", args.features.as_deref())?,
         );
-        put("startup", properties("startup", args.startup.as_deref())?);
+        let startup = properties("startup", args.startup.as_deref())?;
+        if let Some(startup) = &startup {
+            let checked: Result<Startup, _> = startup.parse();
+            checked.map_err(|error| unwantable("startup", error))?;
+        }
+        put("startup", startup);
         for (key, value) in [
             ("cmode", &args.cmode),
             ("description", &args.description),
@@ -91,6 +100,7 @@ impl<'a> Stated<'a> {
     /// The parameters of the request that makes the container, beside its VMID and name.
     pub fn params(&self) -> Result<Vec<(String, Param)>, Unwantable> {
         let args = self.args;
+        hold_hostname(args)?;
         let mut params: Vec<(String, Param)> = Vec::new();
         let mut put = |key: &str, value: Param| params.push((key.to_owned(), value));
         if let Some(template) = &args.ostemplate {
@@ -125,12 +135,34 @@ impl<'a> Stated<'a> {
             put(volume.key(), volume.new_value(&args.storage)?.into());
         }
         if let Some(password) = &args.password {
+            if password.expose().chars().count() < PASSWORD_LENGTH {
+                let why = format!("must have at least {PASSWORD_LENGTH} characters");
+                return Err(unwantable("password", why));
+            }
             put("password", password.clone().into());
         }
         if let Some(keys) = &args.pubkey {
             put("ssh-public-keys", keys.into());
         }
         Ok(params)
+    }
+
+    /// The keys of a new container that only root@pam may set.
+    pub fn of_root(&self) -> Vec<&str> {
+        let keys = self.keys.iter().filter(|(key, value)| match key.as_str() {
+            "hookscript" => !value.is_empty(),
+            "features" => !self.args.unprivileged || !is_nesting_alone(value),
+            _ => false,
+        });
+        let paths = self.volumes.iter().filter(|volume| volume.is_path());
+        keys.map(|(key, _)| key.as_str())
+            .chain(paths.map(Volume::key))
+            .collect()
+    }
+
+    /// The root and the mount points.
+    pub fn volumes(&self) -> &[Volume] {
+        &self.volumes
     }
 
     /// The storages that a new container's volumes are made on.
@@ -189,6 +221,18 @@ impl<'a> Stated<'a> {
         }
         Ok(about)
     }
+}
+
+/// The server takes no host name that is no DNS name.
+pub fn hold_hostname(args: &ContainerArgs) -> Result<(), Unwantable> {
+    let hostname = args.hostname.as_deref().unwrap_or_default();
+    check_dns_name(hostname).map_err(|why| unwantable("hostname", why))
+}
+
+fn is_nesting_alone(features: &str) -> bool {
+    Kind::of("features")
+        .and_then(|kind| PropertyString::parse(kind, features).ok())
+        .is_some_and(|features| features.iter().all(|(key, _)| key == "nesting"))
 }
 
 /// A list of `key=value` as one property string.

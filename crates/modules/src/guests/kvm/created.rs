@@ -12,11 +12,12 @@ use pve::plan::{Allocation, VMID};
 use pve::{Call, Cluster, Param, Planned, Step, Track, path};
 use serde_json::{Map, Value, json};
 
-use super::subject::{Notes, VMS, hold_node, hold_root, named, of_root, unwanted};
+use super::subject::{Notes, VMS, hold_node, named, of_root, unwanted};
 use super::updated::hold_firmware;
 use crate::guests::config::{Config, Want, Wanted};
 use crate::guests::delta::Delta;
 use crate::guests::proxmox_kvm::KvmArgs;
+use crate::guests::rights::hold_root;
 use crate::guests::single::{Deed, patience};
 use crate::guests::steps::{Create, vm_path};
 use crate::job::{Report, Task};

@@ -5,11 +5,12 @@ use pve::wire::lists;
 use pve::{Call, Cluster, Planned, Step};
 use serde_json::json;
 
-use super::subject::{Notes, hold_root, named, planned};
+use super::subject::{Notes, named, planned};
 use super::updated::guarded;
 use crate::guests::config::Config;
 use crate::guests::delta::Delta;
 use crate::guests::proxmox_kvm::KvmArgs;
+use crate::guests::rights::hold_root;
 use crate::guests::single::Deed;
 use crate::job::Task;
 

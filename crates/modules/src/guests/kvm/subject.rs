@@ -74,17 +74,6 @@ pub fn hold_node(resources: &Resources, node: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Only the user root@pam itself, no token of it, may set some things.
-pub fn hold_root(user: &str, keys: &[&str]) -> Result<(), Failure> {
-    if user == "root@pam" || keys.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::new(format!(
-        "{}: only root@pam may set this, logged in with its password; the server takes us for {user}",
-        keys.join(", ")
-    )))
-}
-
 /// Of these keys, those that only root@pam may set.
 pub fn of_root<'a>(keys: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     keys.filter(|key| matches!(*key, "args" | "lock")).collect()

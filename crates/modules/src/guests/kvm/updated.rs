@@ -9,11 +9,12 @@ use serde_json::json;
 
 use super::pending::lock;
 use super::settled::Settled;
-use super::subject::{Notes, hold_root, named, of_root, planned, unwanted};
+use super::subject::{Notes, named, of_root, planned, unwanted};
 use crate::guests::config::{Config, Want, Wanted, change};
 use crate::guests::delta::Delta;
 use crate::guests::password;
 use crate::guests::proxmox_kvm::KvmArgs;
+use crate::guests::rights::hold_root;
 use crate::guests::single::Deed;
 use crate::guests::steps::{grow, look};
 use crate::job::Task;
