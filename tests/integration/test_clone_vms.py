@@ -143,7 +143,7 @@ def test_in_a_playbook_the_second_pass_changes_nothing(playbook, connection, ans
         ({"onboot": True}, {"onboot": "1"}),
         ({"agent": False}, {"agent": "0"}),
         ({"agent": "enabled=1,fstrim_cloned_disks=1"}, {"agent": "1,fstrim_cloned_disks=1"}),
-        ({"startup": "order=2,up=30"}, {"startup": "2,up=30"}),
+        ({"startup": "order=2,up=30"}, {"startup": "order=2,up=30"}),
         ({"net": {"net0": "virtio,bridge=vmbr1"}}, {"net0": "virtio,bridge=vmbr1"}),
         (
             {"net": {"net1": {"model": "e1000", "bridge": "vmbr0", "vlan": 20, "mac": "BC:24:11:00:00:77",
