@@ -94,7 +94,8 @@ notes:
   - O(state=rollback) changes the guest in every run.
   - Every task of the server is waited for, those of O(retention) included, and one that fails is told at once.
   - With O(unbind) the mount points are told before they are taken off. They are put back, and a container that ran is
-    started, whatever comes in between, an interruption by C(Ctrl-C) included.
+    started, whatever comes in between, an interruption by C(Ctrl-C) included. Where one cannot be put back, the
+    container is not started, and the failure names what is off.
 author:
   - The Ferrox authors (@ferrox)
 """

@@ -138,7 +138,7 @@ def test_mount_points_are_off_while_the_snapshot_is_taken(ferrox, cluster, bound
     assert not any(key.startswith("mp") for key in cluster.guest(200)["snapshots"]["new"])
     base = "/nodes/pve1/lxc/200"
     assert writes(cluster) == [f"POST {base}/status/shutdown", f"PUT {base}/config", f"POST {base}/snapshot",
-                               f"PUT {base}/config", f"POST {base}/status/start"]
+                               f"PUT {base}/config", f"PUT {base}/config", f"POST {base}/status/start"]
     assert result.stderr.splitlines()[0].endswith(
         "dns: its mount points are taken off for the snapshot and put back after it: "
         f"mp0: {MOUNTS['mp0']}; mp1: {MOUNTS['mp1']}"
@@ -149,10 +149,32 @@ def test_mount_points_are_back_after_a_failure(ferrox, cluster, bound):
     cluster.fault(method="POST", path=r".*/snapshot", task={"exitstatus": "no space left"})
     result = ferrox("proxmox_snap", bound)
     assert result["failed"] and "no space left" in result["msg"]
-    assert result["warnings"] == [
-        f"its mount points, should they not be back: mp0: {MOUNTS['mp0']}; mp1: {MOUNTS['mp1']}"
-    ]
+    assert "mount point" not in result["msg"], "what is back is not missed"
     assert is_whole(cluster) and names(cluster, 200) == []
+
+
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize("source", ["/mnt/data", "/dev/sdb1", "volume=/mnt/data"])
+def test_nothing_is_taken_off_that_the_caller_may_not_put_back(ferrox, cluster, bound, check, source):
+    cluster.patch(guests=[{"vmid": 200, "config": {"mp1": f"{source},mp=/data"}}])
+    before = cluster.guest(200)
+    result = ferrox("proxmox_snap", {**bound, "api_user": "prov@pve", "api_password": "provision"}, check=check)
+    assert result["failed"] and result["msg"] == (
+        "mp1: only root@pam may set this, logged in with its password; the server takes us for prov@pve")
+    assert writes(cluster) == [] and cluster.guest(200) == before
+
+
+@pytest.mark.parametrize(("refused", "kept"), [(2, "mp1"), (None, None)])
+def test_a_container_is_not_started_without_its_mount_points(ferrox, cluster, bound, refused, kept):
+    # The first PUT takes them off; those that put mp0 back are refused, then and after the failure, or all.
+    cluster.fault(method="PUT", path=r".*/lxc/200/config", after=1, times=refused, status=500, message="no space left")
+    result = ferrox("proxmox_snap", bound)
+    guest = cluster.guest(200)
+    assert {key for key in guest["config"] if key.startswith("mp")} == ({kept} if kept else set())
+    assert guest["status"] == "stopped" and not any(line.endswith("/start") for line in writes(cluster))
+    off = "; ".join(f"{key}: {line}" for key, line in MOUNTS.items() if key != kept)
+    assert result["failed"] and result["msg"].endswith(
+        f"no space left; these mount points are off, and have to be put back before it starts: {off}")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -209,8 +231,22 @@ def test_nothing_to_go_back_to_is_a_failure(snap):
 
 def test_the_guest_as_it_is_is_no_snapshot(snap):
     result = snap(snapname="current")
-    assert result["failed"] and "reserved name" in result["msg"]
+    assert result["failed"]
+    assert result["msg"] == "snapname: `current` is the guest as it is, and no snapshot can be called so"
     assert not snap(snapname="current", state="absent")["changed"]
+
+
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize("name", ["", "1st", "_x", "be fore", "a.b", "é1", "x" * 41])
+def test_what_cannot_name_a_snapshot_is_refused_before_anything_is_asked(snap, cluster, name, check):
+    result = snap(snapname=name, check=check)
+    assert result["failed"] and result["msg"].startswith(f"snapname: `{name}` cannot name a snapshot: ")
+    assert cluster.requests() == []
+
+
+def test_the_longest_name_is_taken(snap, cluster):
+    name = "a" + "-_9" * 13
+    assert snap(snapname=name)["changed"] and names(cluster) == [name]
 
 
 def test_a_guest_that_is_not_there_is_a_failure(snap):

@@ -63,6 +63,8 @@ pub struct Task<'a, A> {
 pub struct Report {
     /// A sentence for the person who watches.
     pub msg: Option<String>,
+    /// What a failure is told with beside its cause: what is missing now, and has to be mended.
+    pub missing: Option<String>,
     /// Results, at the top level.
     pub returns: Map<String, Value>,
     /// Warnings, beside those of plan and tasks.
@@ -214,6 +216,10 @@ fn answer(
     }
     match failure {
         Some(failure) => Err(Failure {
+            msg: match report.missing {
+                Some(missing) => format!("{}; {missing}", failure.msg),
+                None => failure.msg,
+            },
             outcome: Box::new(outcome),
             ..failure
         }),

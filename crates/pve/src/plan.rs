@@ -158,6 +158,8 @@ pub struct Step {
     pub keeps: Option<Keep>,
     /// What to do when the answer was lost.
     pub lost: Lost,
+    /// In [`Track::rescue`] and [`Track::finally`]: whether it is left out where a step before it has failed.
+    pub if_well: bool,
 }
 
 impl Step {
@@ -176,6 +178,7 @@ impl Step {
             binds: Vec::new(),
             keeps: None,
             lost: Lost::Repeat,
+            if_well: false,
         }
     }
 
@@ -193,6 +196,7 @@ impl Step {
             call: None,
             settles: Settles::Holds(until),
             lost: Lost::Repeat,
+            if_well: false,
             verb,
             done,
             claims: Vec::new(),
@@ -264,6 +268,13 @@ impl Step {
     #[must_use]
     pub fn keeps(mut self, keep: Keep) -> Self {
         self.keeps = Some(keep);
+        self
+    }
+
+    /// This step, left out of [`Track::rescue`] and [`Track::finally`] where a step before it has failed.
+    #[must_use]
+    pub fn if_well(mut self) -> Self {
+        self.if_well = true;
         self
     }
 

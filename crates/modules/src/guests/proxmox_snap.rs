@@ -19,6 +19,9 @@ use crate::fault;
 use crate::job::{Job, Report, Task};
 use unbind::Unbound;
 
+/// How many characters the name of a snapshot may have.
+const LONGEST_NAME: usize = 40;
+
 /// The options of `proxmox_snap`.
 #[derive(Args, Debug)]
 #[args(required_if(key = "unbind", value = true, all = ["api_password"]))]
@@ -80,7 +83,7 @@ crate::module!(ProxmoxSnap, "proxmox_snap");
 #[derive(Debug, Default)]
 pub struct Notes {
     msg: String,
-    unbound: Option<String>,
+    unbound: Option<Unbound>,
 }
 
 impl Job for ProxmoxSnap {
@@ -93,6 +96,9 @@ impl Job for ProxmoxSnap {
 
     fn plan(task: &Task<'_, SnapArgs>, cluster: &Cluster) -> Result<Planned<Notes>, Failure> {
         let args = task.args;
+        if args.state == State::Present {
+            hold_name(&args.snapname)?;
+        }
         let Some(named) = named(args.vmid.as_deref(), args.hostname.as_deref())? else {
             let state = args.state.name();
             let msg = format!("Vmid could not be fetched for the following action: {state}");
@@ -129,7 +135,6 @@ impl Job for ProxmoxSnap {
         } else {
             notes.0
         };
-        let unbound = unbound.as_ref().map(Unbound::lines);
         Ok(Planned::Ready(plan, Notes { msg, unbound }))
     }
 
@@ -138,20 +143,39 @@ impl Job for ProxmoxSnap {
         notes: Notes,
         _plan: &Plan,
         applied: Option<&Applied>,
-        _cluster: &Cluster,
+        cluster: &Cluster,
     ) -> Report {
         let trouble = applied.is_some_and(|applied| !applied.succeeded());
         Report {
             msg: Some(notes.msg),
-            warnings: notes
+            missing: notes
                 .unbound
                 .filter(|_| trouble)
-                .map(|lines| format!("its mount points, should they not be back: {lines}"))
-                .into_iter()
-                .collect(),
+                .and_then(|unbound| unbound.missing(cluster)),
             ..Report::default()
         }
     }
+}
+
+/// What the server would refuse as a snapshot's name, after the container was taken apart for it.
+fn hold_name(name: &str) -> Result<(), Failure> {
+    if name == CURRENT {
+        return Err(Failure::new(format!(
+            "snapname: `{CURRENT}` is the guest as it is, and no snapshot can be called so"
+        )));
+    }
+    let is_name = name.len() <= LONGEST_NAME
+        && name.starts_with(|letter: char| letter.is_ascii_alphabetic())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    if is_name {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "snapname: `{name}` cannot name a snapshot: it begins with a letter, goes on with letters, digits, `_` and \
+         `-`, and has {LONGEST_NAME} characters at most"
+    )))
 }
 
 fn track(guest: &One<()>) -> Track {

@@ -178,15 +178,20 @@ impl<'a> State<'a> {
     }
 
     /// Runs what must be done however the track ended. An interruption does not
-    /// stop it; its own errors are warnings.
+    /// stop it; its own errors are warnings, and keep off only what is to follow success.
     fn in_any_case(&mut self, steps: &'a [Step]) {
         let never = AtomicBool::new(false);
+        let mut well = true;
         for step in steps {
+            if step.if_well && !well {
+                continue;
+            }
             let limit = step.limit.unwrap_or(FINALLY_LIMIT);
             let mut patience = Patience::new(step.verb, Some(limit), &never);
             if let Err(error) = self.step(step, &mut patience)
                 && !matches!(follow(step, &error, &patience), Some(Follow::Accept))
             {
+                well = false;
                 self.run.warn([self.trouble(step.verb, error).to_string()]);
             }
         }
