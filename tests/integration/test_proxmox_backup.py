@@ -6,6 +6,8 @@ In the demo 100, 101 and 200 are on pve1, 102 and 103 on pve2, 104 on pve3; the 
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 RESOURCES = "GET /cluster/resources"
@@ -154,9 +156,9 @@ def test_a_time_that_is_stated_is_kept_to(backup, cluster):
     assert result["failed"] and result["changed"]
     row = rows(result)["pve1"]
     assert row["status"] == "unknown"
-    # What the server said last may stand in between.
-    assert "took longer than 1 s" in result["msg"]
-    assert f"task {row['upid']}" in result["msg"] and "is left running" in result["msg"]
+    # What stood against the end at last may be told in between: a question that had no answer in time, say.
+    said = rf"took longer than 1 s(; at last: [^;]+)?; task {re.escape(row['upid'])} is left running"
+    assert re.search(said, result["msg"])
 
 
 @pytest.mark.parametrize("wait", [True, False])
