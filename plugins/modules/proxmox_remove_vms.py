@@ -99,8 +99,9 @@ notes:
     of a backup, and one that runs, unless O(force) says how it is stopped.
   - One guest that fails does not keep the others from being removed, unless O(on_error=stop). The task fails in the end,
     and its result holds all guests, each failure in RV(guests[].error).
-  - Linked clones go before the template they stand on, where the task removes both. A template whose other clones are left
-    is refused by the server.
+  - Linked clones go before the template they stand on, where the task removes both. A template stays where other clones
+    are left, as far as the caller sees their volumes (VM.Config.Disk on them, or Datastore.Allocate on the storage); of the
+    rest the server says so when the template is removed.
   - A tag is looked up anew on each guest. A name that no guest bears is an error as long as a node is offline, where a
     guest may still bear it; a VMID is known even then.
   - The server removes the firewall rules of the guest and its entries in the access control list, in any case.

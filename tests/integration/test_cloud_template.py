@@ -276,9 +276,30 @@ class TestNewerImage:
         assert writes[2:] == [f"POST {new}/template", f"DELETE {old}", f"PUT {new}/config"]
         assert not run(image=image(NEW), on_change="replace")["changed"]
 
-    def test_one_that_has_linked_clones_stays_and_nothing_is_lost(self, run, ferrox, connection, there, cluster):
+    @pytest.mark.parametrize("kept_by", ["clones", "protection"])
+    def test_none_is_made_in_place_of_one_that_cannot_be_removed(self, run, ferrox, connection, there, asked, cluster,
+                                                                 kept_by):
+        if kept_by == "clones":
+            vms = [{"name": "web-1", "vmid": 300, "template": NAME, "clone_type": "linked"}]
+            assert ferrox("proxmox_clone_vms", {**connection, "vms": vms})["changed"]
+            why = "linked clones of it stand on its volumes (300), and nothing was done to it"
+        else:
+            cluster.patch(guests=[{"vmid": self.vmid, "config": {"protection": 1}}])
+            why = ("it is protected, and nothing was done to it. "
+                   f"`qm set {self.vmid} --protection 0` on pve1 lifts that")
+        asked()
+        for check in (True, False):
+            result = run(image=image(NEW), on_change="replace", check=check)
+            assert result["failed"] and result["msg"] == (
+                f"unable to make template `{NAME}`: the one of another image ({self.vmid}) cannot be removed: {why}; "
+                "on_change: versioned keeps both")
+        assert all(request.startswith("GET") for request in asked())
+        assert not run(on_change="replace")["changed"]
+
+    def test_one_whose_linked_clones_are_not_seen_stays_and_nothing_is_lost(self, run, ferrox, connection, there, cluster):
         vms = [{"name": "web-1", "template": NAME, "clone_type": "linked"}]
         assert ferrox("proxmox_clone_vms", {**connection, "vms": vms})["changed"]
+        cluster.fault(path="/nodes/pve1/storage/ceph/content.*", times=None, status=403, message="Permission check failed")
         result = run(image=image(NEW), on_change="replace")
         assert result["failed"] and result["changed"], result
         assert result["msg"].startswith(f"unable to remove the old template `{NAME}`: task UPID:")

@@ -61,6 +61,7 @@ def test_every_option_of_a_clone_reaches_the_server(run, cluster, options, body)
 
 
 def test_a_snapshot_is_cloned(run, cluster):
+    cluster.patch(guests=[{"vmid": 102, "snapshots": {"before": {}}}])
     cluster.fault(method="POST", path=r".*/clone", status=500, message="snapshot 'before' does not exist")
     result = run(node="pve2", vmid=102, clone="x", name="web-9", newid=300, snapname="before")
     assert result["failed"] and posted(cluster)[0]["snapname"] == "before"

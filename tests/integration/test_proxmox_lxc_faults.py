@@ -157,7 +157,7 @@ def test_the_ha_manager_starts_what_it_manages(run, cluster, options):
 def test_a_container_under_ha_goes_with_purge_only(run, cluster):
     cluster.patch(guests=[{"vmid": 201, "ha": "stopped"}])
     result = run(vmid=201, state="absent")
-    assert result["failed"] and "used in HA resources and purge parameter not set" in result["msg"]
+    assert result["failed"] and "the HA manager manages it, and only purge: true takes it from there" in result["msg"]
     assert run(vmid=201, state="absent", purge=True)["changed"]
 
 

@@ -133,7 +133,8 @@ pub enum OnChange {
     /// It is left as it is, and a warning tells so.
     Keep,
     /// A new one takes its place. It is made first, under another VMID and as C(name-checksum), and gets the name when the
-    /// old one is removed. One that has linked clones cannot be removed: then the task fails, and both are there.
+    /// old one is removed. One that is protected or has linked clones cannot be removed: then the task fails, before
+    /// anything is made where the caller sees the clones' volumes, and with both there otherwise.
     Replace,
     /// A new one is made beside it, called C(name-checksum).
     Versioned,

@@ -191,9 +191,9 @@ impl Job for ProxmoxDisk {
         let deed = match args.state {
             State::Present => present::present(args, &subject),
             State::Resized => resized::resized(args.size.as_deref().unwrap_or_default(), &subject),
-            State::Detached => Ok(unlinked::detached(&subject)),
+            State::Detached => unlinked::detached(&subject),
             State::Moved => moved::moved(args, &subject, cluster, &sought.resources),
-            State::Absent => Ok(unlinked::absent(&subject)),
+            State::Absent => unlinked::absent(&subject),
         }?;
         let track = Track::new("disk", &args.disk, Vec::new());
         Ok(deed

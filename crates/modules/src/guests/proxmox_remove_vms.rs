@@ -1,7 +1,5 @@
 //! `proxmox_remove_vms`: removes guests, by DELETE `/nodes/{node}/{qemu,lxc}/{vmid}`.
 
-mod volumes;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -15,11 +13,13 @@ use serde_json::{Map, Value, json};
 
 use super::config::Config;
 use super::held;
+use super::linked;
 use super::order;
 use super::power::{self, Fate, GONE, Item, Wish};
 use super::proxmox_clone_vms::OnVmError;
 use super::select::{Chosen, Guest, Pointed};
 use super::steps::{self, HARD_STOP, Remove, ShutDown};
+use super::volumes;
 use crate::connection::Connection;
 use crate::job::{Job, Report, Task};
 
@@ -102,7 +102,11 @@ impl Job for RemoveVms {
             .map(|guest| guest.address.clone())
             .collect();
         let configs = order::configs(cluster, &addresses)?;
-        let (plan, notes) = plan(args, chosen, &configs);
+        let clones = configs
+            .iter()
+            .map(|(address, config)| (address.vmid, linked::clones(cluster, address, config)))
+            .collect();
+        let (plan, notes) = plan(args, chosen, &configs, &clones);
         Ok(Planned::Ready(plan, notes))
     }
 
@@ -151,14 +155,17 @@ fn not_there(reference: &GuestRef) -> Value {
     })
 }
 
-fn plan(args: &RemoveArgs, chosen: Chosen, configs: &BTreeMap<Address, Config>) -> (Plan, Notes) {
+/// `clones` are the linked clones on each template.
+fn plan(
+    args: &RemoveArgs,
+    chosen: Chosen,
+    configs: &BTreeMap<Address, Config>,
+    clones: &BTreeMap<u32, BTreeSet<u32>>,
+) -> (Plan, Notes) {
     let absent = chosen.absent.clone();
-    let fates = chosen
-        .guests
-        .iter()
-        .map(|guest| fate(args, guest, configs.get(&guest.address)))
-        .collect();
-    let (mut plan, items) = wish(args).plan(chosen, fates, &stages(configs));
+    let stages = stages(configs);
+    let fates = fates(args, &chosen.guests, configs, clones, &stages);
+    let (mut plan, items) = wish(args).plan(chosen, fates, &stages);
     let volumes: BTreeMap<Address, Vec<String>> = configs
         .iter()
         .map(|(address, config)| (address.clone(), volumes::of(address.vmid, config)))
@@ -231,6 +238,45 @@ fn cannot(args: &RemoveArgs, guest: &Guest, config: Option<&Config>) -> Option<S
         _ => return None,
     };
     Some(why.to_owned())
+}
+
+/// What becomes of each guest. A template goes only with all that stands on it, whose turn comes before.
+fn fates(
+    args: &RemoveArgs,
+    guests: &[Guest],
+    configs: &BTreeMap<Address, Config>,
+    clones: &BTreeMap<u32, BTreeSet<u32>>,
+    stages: &BTreeMap<Address, u32>,
+) -> Vec<Fate> {
+    let mut in_turn: Vec<&Guest> = guests.iter().collect();
+    in_turn.sort_by_key(|guest| stages.get(&guest.address));
+    let mut going = BTreeSet::new();
+    let mut fates: BTreeMap<u32, Fate> = BTreeMap::new();
+    for guest in in_turn {
+        let vmid = guest.address.vmid;
+        let left: BTreeSet<u32> = clones
+            .get(&vmid)
+            .into_iter()
+            .flatten()
+            .filter(|clone| !going.contains(*clone))
+            .copied()
+            .collect();
+        let fate = match (
+            fate(args, guest, configs.get(&guest.address)),
+            held::by_clones(&left),
+        ) {
+            (Fate::Steps(..), Some(why)) => Fate::Cannot(why),
+            (fate, _) => fate,
+        };
+        if matches!(fate, Fate::Steps(..)) {
+            going.insert(vmid);
+        }
+        fates.insert(vmid, fate);
+    }
+    guests
+        .iter()
+        .filter_map(|guest| fates.remove(&guest.address.vmid))
+        .collect()
 }
 
 fn fate(args: &RemoveArgs, guest: &Guest, config: Option<&Config>) -> Fate {

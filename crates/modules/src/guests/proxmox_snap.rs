@@ -10,6 +10,7 @@ use pve::plan::VMID;
 use pve::{Cluster, Plan, Planned, Track};
 use serde_json::{Value, json};
 
+use super::held;
 use super::power::NODE;
 use super::proxmox_snap_info::named;
 use super::single::{One, patience};
@@ -105,7 +106,12 @@ impl Job for ProxmoxSnap {
             let notes = Notes { msg, unbound: None };
             return Ok(Planned::Ready(Plan::default(), notes));
         };
-        let guest = named.certain(cluster)?.there(&named, cluster)?;
+        let sought = named.certain(cluster)?;
+        let listed = sought.guest.as_ref().and_then(|guest| {
+            let vmid = guest.address.vmid;
+            sought.resources.guest(vmid).cloned()
+        });
+        let guest = sought.there(&named, cluster)?;
         let snapshots = cluster.snapshots(&guest.address).map_err(|error| {
             let noun = guest.address.kind.noun();
             let what = format!("read the snapshots of {noun} `{}`", guest.label());
@@ -117,6 +123,9 @@ impl Job for ProxmoxSnap {
             .filter(|name| name != CURRENT)
             .collect();
         let is_there = known.contains(&args.snapname);
+        if args.state == State::Present && !is_there {
+            held::hold_snapshot(listed.as_ref(), &guest.label())?;
+        }
         let unbound = if args.state == State::Present
             && args.unbind
             && !is_there

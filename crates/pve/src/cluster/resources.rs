@@ -11,7 +11,7 @@ use crate::client::decode;
 use crate::error::Error;
 use crate::nodes::guest::{Address, GuestKind};
 use crate::path;
-use crate::wire::{Row as Whole, Tags, row, tolerant};
+use crate::wire::{Row as Whole, Tags, lists, row, tolerant};
 
 /// What the caller may see of the cluster.
 ///
@@ -71,6 +71,10 @@ pub struct Storage {
     pub shared: bool,
     /// Whether it is active on this node.
     pub active: bool,
+    /// Its type, such as `lvmthin`.
+    pub plugin: String,
+    /// What kinds of content it takes, such as `images`.
+    pub content: BTreeSet<String>,
 }
 
 /// A row of the answer; which keys it has depends on its type.
@@ -96,6 +100,10 @@ struct Row {
     storage: String,
     #[serde(default, deserialize_with = "tolerant::switch")]
     shared: bool,
+    #[serde(default)]
+    plugintype: String,
+    #[serde(default)]
+    content: String,
 }
 
 impl Cluster {
@@ -177,6 +185,8 @@ impl Resources {
                     node: row.node,
                     shared: row.shared,
                     active: row.status == "available",
+                    plugin: row.plugintype,
+                    content: lists::split(&row.content).map(str::to_owned).collect(),
                 }),
                 ("pool", _) => resources.pools.extend(row.pool),
                 _ => {}

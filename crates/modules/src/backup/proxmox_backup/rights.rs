@@ -6,6 +6,7 @@ use pve::Cluster;
 use pve::access::permissions::Held;
 use pve::cluster::resources::Resources;
 use pve::storage::acl_path;
+use pve::wire::{lists, row};
 
 use super::BackupArgs;
 use super::target::{Wanted, listed};
@@ -61,19 +62,30 @@ fn hold_storage(
     let known = resources
         .storages
         .iter()
-        .any(|known| known.storage == *storage);
-    if !known {
+        .find(|known| known.storage == *storage);
+    let content = if let Some(known) = known {
+        known.content.clone()
+    } else {
         let rows = cluster
             .storages(None)
             .map_err(|error| fault::unable("read the storages", &error))?;
-        if !rows
+        let row = rows
             .iter()
-            .any(|row| row.get("storage").is_some_and(|name| name == storage))
-        {
+            .find(|row| row.get("storage").is_some_and(|name| name == storage));
+        let Some(row) = row else {
             return Err(Failure::new(format!(
                 "Storage {storage} does not exist in the cluster"
             )));
-        }
+        };
+        let content = row::text(row, "content").unwrap_or_default();
+        lists::split(&content).map(str::to_owned).collect()
+    };
+    // What is not told is the server's to know.
+    if !content.is_empty() && !content.contains("backup") {
+        return Err(Failure::new(format!(
+            "Storage {storage} takes no backups, only {}",
+            Vec::from_iter(content).join(", ")
+        )));
     }
     if args.retention.is_some() && !rights.on(&path).contains("Datastore.Allocate") {
         let lacks =

@@ -6,7 +6,7 @@ use pve::{Cluster, Planned};
 use serde_json::{Value, json};
 
 use super::subject::{Notes, hold_no_vm, named, there, title, title_of};
-use super::switch::shut_down;
+use super::switch::{is_managed, shut_down};
 use crate::guests::delta::Delta;
 use crate::guests::held;
 use crate::guests::proxmox::ContainerArgs;
@@ -35,6 +35,8 @@ pub fn absent(
             "the container {title} runs and was not removed; force: true removes it all the same"
         ))
     } else {
+        let by_ha = is_managed(&one) && !args.purge;
+        held::hold_removal(cluster, &one.address, &title, by_ha)?;
         let mut delta = Delta::default();
         delta.show("status", json!(one.read.status.as_str()), Value::Null);
         let remove = Remove {

@@ -17,10 +17,14 @@ use super::subject::{Notes, hold_no_vm, named, title};
 use super::wanted::Stated;
 use crate::guests::config::{Config, Unwantable, change};
 use crate::guests::delta::Delta;
+use crate::guests::held;
 use crate::guests::proxmox::ContainerArgs;
 use crate::guests::single::{Deed, One, patience};
 use crate::guests::steps;
 use crate::job::Task;
+
+/// What the server takes from no container.
+const REQUIRED: [&str; 4] = ["memory", "ostype", "rootfs", "unprivileged"];
 
 /// The plan.
 pub fn plan(task: &Task<'_, ContainerArgs>, cluster: &Cluster) -> Result<Planned<Notes>, Failure> {
@@ -79,6 +83,7 @@ fn updated(
     let args = task.args;
     let have = Config::from_config(&one.read);
     let path = one.address.path();
+    hold_deletion(args, one, &have, title)?;
     let about = stated.about(&have).map_err(|error| unwanted(&error))?;
     let change = change(&have, &about.wanted, Compared::Same).map_err(|error| unwanted(&error))?;
     let growth = steps::grow(&path, &have, &about.sizes).map_err(Failure::new)?;
@@ -115,6 +120,26 @@ fn updated(
         written,
         ..Notes::of(told)
     }))
+}
+
+/// What a container does not go without, and what `protection` keeps in it.
+fn hold_deletion(
+    args: &ContainerArgs,
+    one: &One<Arc<Value>>,
+    have: &Config,
+    title: &str,
+) -> Result<(), Failure> {
+    let keys = || args.delete.iter().flatten().map(String::as_str);
+    let needed = keys().find(|key| REQUIRED.contains(key) && have.get(key).is_some());
+    let why = needed
+        .map(|key| format!("{key} cannot be taken from it"))
+        .or_else(|| held::by_protection_of(&one.address, have, keys()));
+    match why {
+        Some(why) => Err(Failure::new(format!(
+            "unable to update container `{title}`: {why}"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// What is stated and is only chosen when a container is made.

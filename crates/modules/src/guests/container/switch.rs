@@ -70,7 +70,8 @@ fn status(one: &One<Live>, after: &str, steps: impl IntoIterator<Item = Step>) -
     delta
 }
 
-fn is_managed(one: &One<Live>) -> bool {
+/// Whether the HA manager manages it.
+pub fn is_managed(one: &One<Live>) -> bool {
     one.ha_managed || one.read.ha_managed
 }
 

@@ -8,9 +8,12 @@ use serde_json::json;
 
 use super::created::{Made, hold_free, new, planned, taken};
 use super::subject::{Notes, VMS, hold_node};
+use crate::fault;
+use crate::guests::config::Config;
 use crate::guests::proxmox_kvm::KvmArgs;
 use crate::guests::single::{Deed, Named, One};
 use crate::guests::steps;
+use crate::guests::{held, linked};
 use crate::job::Task;
 
 /// How many clones of a template may be made side by side is for tasks of many VMs to say.
@@ -37,6 +40,7 @@ pub fn plan(
     if let Some(target) = &args.making.target {
         hold_node(resources, target)?;
     }
+    hold_source(args, one, resources, cluster)?;
     let user = cluster.client().user();
     Ok(clone(task, one, resources, user))
 }
@@ -74,6 +78,33 @@ fn there(
         let name = one.label();
         Deed::says(format!("vmid {vmid} with VM name {name} already exists")).returns("vmid", vmid)
     }))
+}
+
+/// The source has what is to be cloned, and can be cloned so.
+fn hold_source(
+    args: &KvmArgs,
+    one: &One<Live>,
+    resources: &Resources,
+    cluster: &Cluster,
+) -> Result<(), Failure> {
+    let snapshot = args.making.snapname.as_deref();
+    let label = one.label();
+    if let Some(name) = snapshot {
+        held::hold_snapshot_there(cluster, &one.address, &label, name)?;
+    }
+    if args.making.full || one.read.template {
+        return Ok(());
+    }
+    let to = format!("clone VM `{label}`");
+    let call = one.address.config().with_some("snapshot", snapshot);
+    let config = cluster
+        .get(&call)
+        .map_err(|error| fault::unable(&to, &error))?;
+    let config = Config::from_config(&config);
+    match linked::obstacle(resources, &one.address.node, &config, snapshot.is_some()) {
+        Some(why) => Err(Failure::new(format!("unable to {to}: {why}"))),
+        None => Ok(()),
+    }
 }
 
 fn clone(

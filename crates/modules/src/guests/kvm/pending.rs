@@ -6,9 +6,11 @@ use pve::{Call, Cluster, Planned, Step};
 use serde_json::json;
 
 use super::subject::{Notes, named, planned};
-use super::updated::guarded;
+use super::updated::{guarded, hold_digest};
+use crate::fault;
 use crate::guests::config::Config;
 use crate::guests::delta::Delta;
+use crate::guests::held;
 use crate::guests::proxmox_kvm::KvmArgs;
 use crate::guests::rights::hold_root;
 use crate::guests::single::Deed;
@@ -37,6 +39,12 @@ pub fn delete(
         if args.skiplock == Some(true) {
             hold_root(cluster.client().user(), &["skiplock"])?;
         }
+        if let Some(why) = held::by_protection_of(&one.address, &have, there.iter().copied()) {
+            return Err(Failure::new(format!(
+                "unable to delete settings of VM `{name}`: {why}"
+            )));
+        }
+        hold_digest(args, &one.read, &name)?;
         let mut delta = Delta::default();
         for key in &there {
             delta.show(key, json!(have.get(key)), json!(null));
@@ -73,6 +81,12 @@ pub fn revert(
             "VM {name} with vmid {vmid} has no pending values of {settings}"
         ))
     } else {
+        if args.digest.is_some() {
+            let config = cluster.get(&one.address.config()).map_err(|error| {
+                fault::unable(&format!("revert settings of VM `{name}`"), &error)
+            })?;
+            hold_digest(args, &config, &name)?;
+        }
         let mut delta = Delta::default();
         delta.show("pending", json!(have.pending()), {
             let rest: Vec<&String> = have

@@ -45,10 +45,8 @@ pub fn absent(task: &Task<'_, KvmArgs>, cluster: &Cluster) -> Result<Planned<Not
     let vmid = one.address.vmid;
     let forced = args.force == Some(true);
     let deed = if one.read.status == Status::Stopped || forced {
-        if one.read.status != Status::Stopped {
-            let by_ha = is_managed(&one) && !args.removal.purge;
-            held::hold_removal(cluster, &one.address, &one.label(), by_ha)?;
-        }
+        let by_ha = is_managed(&one) && !args.removal.purge;
+        held::hold_removal(cluster, &one.address, &one.label(), by_ha)?;
         let mut delta = Delta::default();
         delta.show("status", json!(one.read.status.as_str()), Value::Null);
         delta.then(shut_down(task, &one, true));

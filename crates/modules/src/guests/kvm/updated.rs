@@ -5,7 +5,7 @@ use pve::nodes::guest::Address;
 use pve::plan::{Probe, Verdict};
 use pve::wire::password::Compared;
 use pve::{Cluster, Planned, Step};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::pending::lock;
 use super::settled::Settled;
@@ -41,6 +41,9 @@ pub fn plan(task: &Task<'_, KvmArgs>, cluster: &Cluster) -> Result<Planned<Notes
     };
     let deed = deed(args, &subject, &have, wanted, compared)?;
     let lock = lock(args, &have);
+    if !deed.delta.steps.is_empty() {
+        hold_digest(args, &one.read, &subject.label)?;
+    }
     let planned = planned(task, deed, &one.address, &subject.label, lock);
     Ok(planned.map(|notes| Notes {
         written: Some(one.address.path()),
@@ -142,6 +145,22 @@ pub fn hold_firmware(wanted: &Wanted, bios: Option<&str>) -> Result<(), String> 
         return Err("efidisk0 cannot be used if bios is not set to ovmf".to_owned());
     }
     Ok(())
+}
+
+/// The configuration is the one whose digest the task states. One that is locked will have another digest when the lock
+/// has gone, which is waited for.
+pub fn hold_digest(args: &KvmArgs, config: &Value, label: &str) -> Result<(), Failure> {
+    let Some(digest) = &args.digest else {
+        return Ok(());
+    };
+    let is_locked = config["lock"].is_string() && args.skiplock != Some(true);
+    match config["digest"].as_str() {
+        Some(there) if there != digest && !is_locked => Err(Failure::new(format!(
+            "unable to update VM `{label}`: its configuration has the digest {there}, and not {digest}: it was changed \
+             meanwhile"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// A write of the configuration with the digest and `skiplock` that the task states. Once it has taken effect, the

@@ -23,6 +23,7 @@ use crate::fault;
 use crate::guests::config::{Config, change};
 use crate::guests::delta::Delta;
 use crate::guests::steps::{self, Create, Remove};
+use crate::guests::{held, linked};
 use crate::resource::or_empty;
 use crate::storage::volume::{Content, Volume};
 
@@ -84,7 +85,7 @@ impl Draft<'_> {
                 notes.name, notes.image
             ));
         }
-        self.take_place(fate, &mut delta);
+        self.take_place(fate, &mut delta)?;
         notes.changes = !delta.steps.is_empty();
         track.steps = delta.steps;
         plan.before = or_empty(json!(delta.before));
@@ -269,8 +270,17 @@ impl Draft<'_> {
     }
 
     /// The new one takes the old one's place.
-    fn take_place(&self, fate: &Fate<'_>, delta: &mut Delta) {
+    fn take_place(&self, fate: &Fate<'_>, delta: &mut Delta) -> Result<(), Failure> {
         if let Some(old) = fate.replaces {
+            let why = held::by_protection(&old.address, &old.config).or_else(|| {
+                held::by_clones(&linked::clones(self.cluster, &old.address, &old.config))
+            });
+            if let Some(why) = why {
+                let vmid = old.address.vmid;
+                return Err(self.cannot(format!(
+                    "the one of another image ({vmid}) cannot be removed: {why}; on_change: versioned keeps both"
+                )));
+            }
             let remove = Remove {
                 purge: true,
                 ..Remove::default()
@@ -296,6 +306,7 @@ impl Draft<'_> {
             delta.then([Step::call("rename", "renamed", call)]);
             delta.show("name", json!(fate.name), json!(self.args.name));
         }
+        Ok(())
     }
 }
 

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use super::{Finding, at_least, nodes, quorum, storages, version};
 use pve::canned::refused;
 use pve::cluster::resources::{Node, Resources, Storage};
@@ -23,6 +25,8 @@ fn three() -> Resources {
         node: node.to_owned(),
         shared,
         active,
+        plugin: String::new(),
+        content: BTreeSet::new(),
     };
     Resources {
         nodes: vec![node("pve1", true), node("pve2", true), node("pve3", false)],

@@ -2,16 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use crate::guests::config::Config;
+use super::config::Config;
 
 /// The keys of a configuration that name volumes, less their numbers.
 const KEYS: [&str; 10] = [
     "efidisk", "ide", "mp", "rootfs", "sata", "scsi", "tpmstate", "unused", "virtio", "vmstate",
 ];
 
+/// How the volumes of templates begin.
+const BASES: [&str; 2] = ["base-", "basevol-"];
+
 /// The volumes that the server destroys with a guest: those of its configuration that bear its
 /// VMID. An ISO image, a path of the node and another guest's volume stay.
-pub(super) fn of(vmid: u32, config: &Config) -> Vec<String> {
+pub fn of(vmid: u32, config: &Config) -> Vec<String> {
     named(config)
         .filter(|volume| {
             let name = volume.rsplit([':', '/']).next().unwrap_or_default();
@@ -25,15 +28,20 @@ pub(super) fn of(vmid: u32, config: &Config) -> Vec<String> {
 
 /// The VMIDs of the guests on whose volumes this one's stand: of a linked clone, its template's.
 /// A storage whose clones are whole (LVM-thin) does not name them, and does not need them.
-pub(super) fn bases(config: &Config) -> BTreeSet<u32> {
-    named(config)
-        .filter_map(|volume| {
-            let (above, _) = volume.split_once(':')?.1.rsplit_once('/')?;
-            above
-                .split('/')
-                .find_map(|part| owner(part, &["base-", "basevol-"]))
-        })
-        .collect()
+pub fn bases(config: &Config) -> BTreeSet<u32> {
+    named(config).filter_map(base).collect()
+}
+
+/// The VMID of the guest on whose volume this one stands: 9000, of `ceph:base-9000-disk-0/vm-101-disk-0`.
+pub fn base(volume: &str) -> Option<u32> {
+    let (above, _) = volume.split_once(':')?.1.rsplit_once('/')?;
+    above.split('/').find_map(|part| owner(part, &BASES))
+}
+
+/// Whether others may stand on it.
+pub fn is_base(volume: &str) -> bool {
+    let name = volume.rsplit([':', '/']).next().unwrap_or_default();
+    owner(name, &BASES).is_some()
 }
 
 /// `storage:…`, of each key that names a volume.
