@@ -4,14 +4,15 @@
 //! `apply` will allocate. Such a [`Segment::Bound`] or [`Param::Bound`] is
 //! filled in by [`Call::bind`] right before the request is sent.
 
+mod upload;
+
 use std::borrow::Cow;
 use std::fmt;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secret::Secret;
+
+pub use upload::{Stop, Upload};
 
 /// What a path segment or a parameter value keeps unencoded. `=`, `;` and `&`
 /// must be encoded: the server splits on them even inside a value
@@ -222,45 +223,6 @@ impl From<i64> for Param {
 
 /// The values that steps and allocations have bound so far.
 pub type Bindings = std::collections::BTreeMap<&'static str, String>;
-
-/// A file of this machine that is streamed to the server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Upload {
-    /// The field that carries it; `/storage/{storage}/upload` wants `filename`.
-    pub field: &'static str,
-    /// Its name on the server.
-    pub name: String,
-    /// Where it is.
-    pub source: PathBuf,
-    /// Ends the sending before its time.
-    pub stop: Stop,
-}
-
-/// A flag that is raised where a file shall not be sent to its end. It is no
-/// part of what a call says: any two are equal.
-#[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<AtomicBool>);
-
-impl Stop {
-    /// Whether the sending shall end.
-    pub fn is_raised(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-impl From<&Arc<AtomicBool>> for Stop {
-    fn from(flag: &Arc<AtomicBool>) -> Self {
-        Self(Arc::clone(flag))
-    }
-}
-
-impl PartialEq for Stop {
-    fn eq(&self, _other: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for Stop {}
 
 /// A request: verb, path and parameters.
 ///

@@ -1,5 +1,6 @@
 //! Plans against a canned server.
 
+mod cut_off;
 mod endings;
 mod losses;
 mod order;
