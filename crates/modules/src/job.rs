@@ -250,6 +250,11 @@ fn failure(plan: &Plan, applied: &Applied) -> Option<Failure> {
         Some(cause) => msg = cause,
         None => {}
     }
+    if plan.atomic && applied.changed() {
+        msg.push_str("; not all that was made could be taken back");
+    } else if applied.tracks.iter().any(|end| end.undone) {
+        msg.push_str("; what was made was taken back");
+    }
     let running: Vec<&str> = applied.running().map(Upid::as_str).collect();
     let unnamed: Vec<&str> = running
         .iter()

@@ -9,11 +9,13 @@ mod attempt;
 mod carried;
 mod claims;
 mod event;
+mod mend;
 mod track;
 mod vmids;
 pub(crate) mod wait;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,10 +25,10 @@ pub use carried::uncarried;
 pub use event::{Event, What};
 use secret::Secret;
 
-use crate::call::{Bindings, Call};
+use crate::call::Bindings;
 use crate::client::Client;
 use crate::error::Error;
-use crate::plan::{Claim, OnError, PARALLEL, Plan, Probe, Track, VMID};
+use crate::plan::{Claim, OnError, PARALLEL, Plan, Probe, Step, Track, VMID};
 use crate::upid::Upid;
 use claims::Claims;
 use vmids::Vmids;
@@ -67,6 +69,8 @@ pub struct TrackEnd {
     pub secrets: BTreeMap<&'static str, Secret>,
     /// Why it did not end well.
     pub trouble: Option<Trouble>,
+    /// Whether what it made was taken back, as the plan is [all or none](Plan::atomic).
+    pub undone: bool,
     /// How long it took.
     pub took: Duration,
 }
@@ -80,6 +84,8 @@ pub struct StepEnd {
     pub wrote: bool,
     /// Its task.
     pub upid: Option<Upid>,
+    /// What takes it back.
+    undo: Option<Step>,
 }
 
 /// Why a track did not end well: `unable to clone VM `web-3`: …`.
@@ -154,19 +160,20 @@ pub fn apply(client: &Client, plan: &Plan, control: &Control<'_>) -> Applied {
     let run = Run::new(client, plan, control);
     let mut ends: Vec<TrackEnd> = plan.tracks.iter().map(|_| TrackEnd::default()).collect();
     let stages: BTreeSet<u32> = plan.tracks.iter().map(|track| track.stage).collect();
-    for stage in stages {
-        run.stage(stage, &mut ends);
+    for stage in &stages {
+        run.stage(*stage, &mut ends);
     }
-    let mut warnings = run
-        .warnings
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner);
-    if plan.atomic && ends.iter().any(|end| end.trouble.is_some()) {
-        warnings.extend(undo(client, plan, &mut ends));
+    if plan.atomic && !ends.iter().all(TrackEnd::succeeded) {
+        for stage in stages.iter().rev() {
+            run.undo(*stage, &mut ends);
+        }
     }
     Applied {
         tracks: ends,
-        warnings,
+        warnings: run
+            .warnings
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner),
     }
 }
 
@@ -226,8 +233,9 @@ impl<'a> Run<'a> {
     }
 
     fn may_begin(&self) -> Result<(), ()> {
+        let first_is_last = self.plan.atomic || self.plan.on_error == OnError::Stop;
         let stopped = self.control.interrupted.load(Ordering::Relaxed)
-            || (self.plan.on_error == OnError::Stop && self.failed.load(Ordering::Relaxed));
+            || (first_is_last && self.failed.load(Ordering::Relaxed));
         if stopped { Err(()) } else { Ok(()) }
     }
 
@@ -235,11 +243,7 @@ impl<'a> Run<'a> {
     /// begins when a slot is free; those that wait for their guests to boot
     /// have none, and still are not more than [`AT_ONCE`].
     fn stage(&self, stage: u32, ends: &mut [TrackEnd]) {
-        let threads = Claim {
-            what: "threads".to_owned(),
-            limit: AT_ONCE,
-        };
-        let both = [self.slot(), threads];
+        let both = [self.slot(), threads()];
         std::thread::scope(|scope| {
             for (track, end) in self.plan.tracks.iter().zip(ends) {
                 if track.stage != stage {
@@ -256,6 +260,22 @@ impl<'a> Run<'a> {
                     }
                     Err(()) => end.bindings = track.bindings.clone(),
                 }
+            }
+        });
+    }
+
+    /// Takes back what the tracks of a stage made, side by side too.
+    fn undo(&self, stage: u32, ends: &mut [TrackEnd]) {
+        std::thread::scope(|scope| {
+            for (track, end) in self.plan.tracks.iter().zip(ends).rev() {
+                if track.stage != stage {
+                    continue;
+                }
+                let Ok(thread) = self.claims.take(&[threads()], || Ok::<(), Infallible>(()));
+                scope.spawn(move || {
+                    mend::undo(self, track, end);
+                    drop(thread);
+                });
             }
         });
     }
@@ -285,42 +305,12 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Takes back what was made, the last first; says what could not be taken back.
-fn undo(client: &Client, plan: &Plan, ends: &mut [TrackEnd]) -> Vec<String> {
-    let never = AtomicBool::new(false);
-    let mut warnings = Vec::new();
-    for (track, end) in plan.tracks.iter().zip(ends).rev() {
-        let calls = undo_calls(track, end);
-        let failed: Vec<Error> = calls
-            .iter()
-            .filter_map(|call| {
-                let patience = Patience::new("the undo", track.limit, &never);
-                track::carry(client, call, &patience).err()
-            })
-            .collect();
-        if !calls.is_empty() && failed.is_empty() {
-            end.steps.iter_mut().for_each(|step| step.wrote = false);
-        }
-        warnings.extend(failed.iter().map(|error| {
-            format!(
-                "unable to take back {} `{}`: {error}",
-                track.thing, track.id
-            )
-        }));
+/// What every track that is under way holds.
+fn threads() -> Claim {
+    Claim {
+        what: "threads".to_owned(),
+        limit: AT_ONCE,
     }
-    warnings
-}
-
-fn undo_calls(track: &Track, end: &TrackEnd) -> Vec<Call> {
-    let mut calls: Vec<Call> = track
-        .steps
-        .iter()
-        .filter(|step| end.wrote(step.verb))
-        .filter_map(|step| step.undo.as_ref())
-        .map(|call| call.bind(&end.bindings))
-        .collect();
-    calls.reverse();
-    calls
 }
 
 #[cfg(test)]

@@ -294,6 +294,13 @@ impl Error {
         self.matched() == Some(Matched::NotFound)
     }
 
+    /// The same, with what goes on by now of what it left running.
+    pub(crate) fn leaves_running(&mut self, left: Option<Upid>) {
+        if let Self::Deadline { upid, .. } | Self::Interrupted { upid } = self {
+            *upid = left.map(Box::new);
+        }
+    }
+
     /// The task that this error leaves running.
     pub fn running_task(&self) -> Option<&Upid> {
         match self {

@@ -47,7 +47,8 @@ pub struct Plan {
     pub warnings: Vec<String>,
     /// What is told before the first write: what a run that is killed would leave nobody to tell.
     pub notices: Vec<String>,
-    /// Whether what was made is taken back when one track fails.
+    /// All or none: when one track fails or the run is interrupted, nothing more begins and what was made is taken
+    /// back, by the [`undo`](Step::undo) of each step.
     pub atomic: bool,
     /// Whether further tracks begin after one has failed.
     pub on_error: OnError,
@@ -94,7 +95,7 @@ pub struct Track {
     /// What is done at the end in any case: after a failure, a deadline and an interruption too.
     pub finally: Vec<Step>,
     /// What is done before that where the steps did not all end well, an interruption included: what they took away is
-    /// put back. Nobody can interrupt it.
+    /// put back. Nobody can interrupt it, and it begins when no task of the steps runs any more.
     pub rescue: Vec<Step>,
     /// Values that are known already, for [`Segment::Bound`](crate::Segment::Bound) and for messages.
     pub bindings: Bindings,
@@ -150,7 +151,7 @@ pub struct Step {
     pub limit: Option<Duration>,
     /// What follows an ending that is not success.
     pub on: Vec<(Ending, Follow)>,
-    /// Takes the step back.
+    /// Takes the step back; that there is nothing to take back is as good.
     pub undo: Option<Call>,
     /// Values for later steps and the report.
     pub binds: Vec<Bind>,

@@ -95,6 +95,8 @@ const TABLE: &[Pattern] = &[
     pattern(&["no such token '"], Matched::NotFound),
     // PVE::Storage::Config: "storage 'nope' does not exist".
     pattern(&["storage '", "' does not exist"], Matched::NotFound),
+    // PVE::AbstractConfig::snapshot_delete: "snapshot 'nope' does not exist".
+    pattern(&["snapshot '", "' does not exist"], Matched::NotFound),
     // PVE::API2::Pool: "pool 'nope' does not exist".
     pattern(&["pool '", "' does not exist"], Matched::NotFound),
     // PVE::QemuServer::vm_start: "VM 100 already running"; PVE::LXC: "CT 200 already running".

@@ -244,7 +244,7 @@ fn plan(
                     track.steps.extend(unbound.take_off());
                     track.steps.push(take.step(&path));
                     track.steps.extend(unbound.put_back());
-                    track.rescue = unbound.rescue();
+                    track.rescue = unbound.put_back();
                 }
                 None => track.steps.push(take.step(&path)),
             }

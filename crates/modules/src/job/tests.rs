@@ -26,6 +26,9 @@ struct SampleArgs {
     /// Whether the first failure is the last.
     #[arg(default = false)]
     stop: bool,
+    /// Whether all are started or none.
+    #[arg(default = false)]
+    atomic: bool,
     /// How many at once.
     #[arg(default = 1)]
     parallel: u16,
@@ -59,7 +62,9 @@ impl Job for Sample {
         }
         let start = |name: &String| {
             let call = Call::post(path!("start", name)).with("password", Secret::new("hunter2"));
-            Track::new("VM", name, vec![Step::task("start", "started", call)])
+            let stop = Call::post(path!("stop", name));
+            let start = Step::task("start", "started", call).undo(stop);
+            Track::new("VM", name, vec![start])
         };
         let plan = Plan {
             tracks: task.args.vms.iter().map(start).collect(),
@@ -69,6 +74,7 @@ impl Job for Sample {
             } else {
                 OnError::Continue
             },
+            atomic: task.args.atomic,
             before: json!({"running": []}),
             after: json!({"running": task.args.vms}),
             warnings: vec!["of the plan".to_owned()],
@@ -355,4 +361,27 @@ fn a_run_that_is_interrupted_before_it_begins_does_nothing() {
     assert_eq!(starts, 0);
     assert_eq!(failure.details["kind"], json!("interrupted"));
     assert!(!failure.outcome.changed);
+}
+
+#[test]
+fn a_run_that_is_all_or_none_says_what_became_of_what_was_made() {
+    let cause = "unable to start VM `web-2`: POST /start/web-2 answered 500: no space left";
+    for (stops, tail, changed) in [
+        (Ok(json!(null)), "what was made was taken back", false),
+        (
+            Err(refused(&Call::post(path!("stop", "web-1")), 500, "no")),
+            "not all that was made could be taken back",
+            true,
+        ),
+    ] {
+        let (canned, context) = eventful(&["web-2"], 0);
+        let canned = canned.once("POST /stop/web-1", stops);
+        let stated = json!({"vms": vms(3), "atomic": true});
+        let (failure, _) = failed(canned, &context, stated);
+        assert_eq!(
+            failure.msg,
+            format!("1 of 3 VMs failed, 1 not begun: {cause}; {tail}")
+        );
+        assert_eq!(failure.outcome.changed, changed);
+    }
 }

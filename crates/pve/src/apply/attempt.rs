@@ -21,9 +21,9 @@ use crate::upid::Upid;
 const UNREACHED_FOR: Duration = Duration::from_secs(15);
 const UNREACHED_TRIES: u32 = 3;
 
-impl State<'_> {
+impl<'a> State<'a> {
     /// Sends the call and waits until the step has settled.
-    pub(super) fn attempt(&mut self, step: &Step, patience: &Patience<'_>) -> Result<(), Error> {
+    pub(super) fn attempt(&mut self, step: &'a Step, patience: &Patience<'_>) -> Result<(), Error> {
         patience.check()?;
         let Some(call) = &step.call else {
             return self.settle(step, patience);
@@ -47,18 +47,15 @@ impl State<'_> {
         };
         let answer = match sent {
             Err(error) if self.is_perhaps_done(&error, patience) => {
+                self.answer_lost = Some(step);
                 let found = self.look_up(&step.lost, patience);
-                let found = match found.map_err(|over| over.after(&error))? {
-                    Looked::Holds(found) => found,
-                    Looked::Absent => {
-                        self.answer_lost = true;
-                        return Err(error);
-                    }
+                let Looked::Holds(found) = found.map_err(|over| over.after(&error))? else {
+                    return Err(error);
                 };
+                self.answer_lost = None;
                 if step.keeps.is_some() {
                     // It took effect, but the secret went by unheard: it is made anew.
                     self.take_back(step, patience)?;
-                    self.answer_lost = false;
                     return Err(Error::Unknown {
                         request: Request::from(&call),
                         cause: "the answer with the secret was lost".to_owned(),
@@ -98,33 +95,36 @@ impl State<'_> {
                 } else {
                     patience.within(None)
                 };
-                let waited = task::wait(self.run.client, &upid, patience, &|error| {
-                    self.tell(What::Silent {
-                        why: error.to_string(),
-                    });
-                });
-                if matches!(waited, Ok(_) | Err(Error::TaskFailed(_))) {
-                    self.tell(What::TaskEnded { upid: upid.clone() });
-                }
-                match waited {
-                    Ok(warnings) => self.run.warn(
-                        warnings
-                            .into_iter()
-                            .map(|warning| format!("{}: {warning}", self.track.id)),
-                    ),
-                    Err(error) => {
-                        // A task that has not failed takes effect without us.
-                        if !matches!(error, Error::TaskFailed(_)) {
-                            self.end(step, Some(upid));
-                        }
-                        return Err(error);
+                if let Err(error) = self.wait_for(&upid, patience) {
+                    // A task that has not failed takes effect without us.
+                    if !matches!(error, Error::TaskFailed(_)) {
+                        self.end(step, Some(upid));
                     }
+                    return Err(error);
                 }
                 self.end(step, Some(upid));
             }
             (_, upid) => self.end(step, upid),
         }
         self.settle(step, patience)
+    }
+
+    /// Waits for the end of a task, whose warnings are the run's.
+    pub(super) fn wait_for(&self, upid: &Upid, patience: &Patience<'_>) -> Result<(), Error> {
+        let waited = task::wait(self.run.client, upid, patience, &|error| {
+            self.tell(What::Silent {
+                why: error.to_string(),
+            });
+        });
+        if matches!(waited, Ok(_) | Err(Error::TaskFailed(_))) {
+            self.tell(What::TaskEnded { upid: upid.clone() });
+        }
+        self.run.warn(
+            waited?
+                .into_iter()
+                .map(|warning| format!("{}: {warning}", self.track.id)),
+        );
+        Ok(())
     }
 
     fn bind_answer(&mut self, step: &Step, call: &Call, answer: &Value) -> Result<(), Error> {
@@ -187,12 +187,8 @@ impl State<'_> {
         }
     }
 
-    fn end(&mut self, step: &Step, upid: Option<Upid>) {
-        self.ends.push(StepEnd {
-            verb: step.verb,
-            wrote: true,
-            upid,
-        });
+    pub(super) fn end(&mut self, step: &Step, upid: Option<Upid>) {
+        self.ends.push(StepEnd::new(step, &self.bindings, upid));
     }
 
     /// What is left to wait for once the request is answered and its task over.
@@ -221,7 +217,7 @@ impl State<'_> {
         if matches!(error, Error::Unknown { .. }) {
             return true;
         }
-        self.answer_lost
+        self.answer_lost.is_some()
             && (error.matched() == Some(Matched::AlreadyExists)
                 || self.is_vmid_taken(error, patience))
     }
@@ -233,7 +229,7 @@ impl State<'_> {
     }
 
     /// Whether a write whose answer was lost took effect.
-    fn look_up(&self, lost: &Lost, patience: &Patience<'_>) -> Result<Looked, Error> {
+    pub(super) fn look_up(&self, lost: &Lost, patience: &Patience<'_>) -> Result<Looked, Error> {
         match lost {
             Lost::Repeat => Ok(Looked::Absent),
             Lost::Look { probe, quiet } => wait::probe(
@@ -253,7 +249,13 @@ impl State<'_> {
         unreached: &mut Unreached,
         patience: &Patience<'_>,
     ) -> Result<Again, Error> {
-        if error.matched() == Some(Matched::LockTimeout) {
+        // A guest's lock may last for hours and fails a step at once; to put things back is worth the wait.
+        let passes = match error.matched() {
+            Some(Matched::LockTimeout) => true,
+            Some(Matched::GuestLocked) => self.mends,
+            _ => false,
+        };
+        if passes {
             // It was reached.
             *unreached = Unreached::default();
             return Ok(Again::Later);
@@ -264,11 +266,12 @@ impl State<'_> {
         // Another client was faster. As long as nothing of the track has taken
         // effect, another VMID is as good.
         if self.track.allocates.is_some()
+            && !self.mends
             && self.ends.is_empty()
             && self.is_vmid_taken(error, patience)
         {
             self.allocate(patience)?;
-            self.answer_lost = false;
+            self.answer_lost = None;
             return Ok(Again::Now);
         }
         Ok(Again::No)

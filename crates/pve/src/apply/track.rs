@@ -11,8 +11,7 @@ use super::attempt::{Again, Unreached};
 use super::claims::Held;
 use super::wait::Patience;
 use super::{Run, StepEnd, TrackEnd, Trouble, What};
-use crate::call::{Bindings, Call};
-use crate::client::Client;
+use crate::call::Bindings;
 use crate::error::Error;
 use crate::plan::{Claim, Ending, Follow, LIMIT, Step, Track, VMID};
 use crate::task;
@@ -23,9 +22,6 @@ use crate::upid::Upid;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// What `finally` may take when its track has run out of time.
-const FINALLY_LIMIT: Duration = Duration::from_secs(60);
-
 /// Runs a track; `slot` is its place among those that run side by side, and
 /// `bindings` has its VMID already, if one could be had when its turn came.
 pub(super) fn run<'a>(
@@ -34,15 +30,7 @@ pub(super) fn run<'a>(
     slot: Held<'a>,
     bindings: Bindings,
 ) -> TrackEnd {
-    let mut state = State {
-        run,
-        track,
-        slot: Some(slot),
-        bindings,
-        secrets: BTreeMap::new(),
-        ends: Vec::new(),
-        answer_lost: false,
-    };
+    let mut state = State::new(run, track, Some(slot), bindings);
     let began = Instant::now();
     let never = AtomicBool::new(false);
     let interrupted = if track.whole {
@@ -52,16 +40,19 @@ pub(super) fn run<'a>(
     };
     let limit = Some(track.limit.unwrap_or(LIMIT));
     let mut patience = Patience::new("it", limit, interrupted);
-    let trouble = state
+    let mut trouble = state
         .first_vmid(&patience)
         .map_err(|error| state.trouble("allocate a VMID for", error))
         .and_then(|()| state.steps(&track.steps, &mut patience))
         .err();
-    if let Some(trouble) = &trouble {
+    if let Some(trouble) = &mut trouble {
         run.failed.store(true, Ordering::Relaxed);
         state.tell(What::Failed {
             why: trouble.error.to_string(),
         });
+        if run.plan.atomic || !track.rescue.is_empty() {
+            state.come_to_rest(&mut trouble.error);
+        }
         state.in_any_case(&track.rescue);
     }
     state.in_any_case(&track.finally);
@@ -72,21 +63,8 @@ pub(super) fn run<'a>(
         secrets: state.secrets,
         trouble: trouble.map(|trouble| *trouble),
         took: began.elapsed(),
+        undone: false,
     }
-}
-
-/// Sends a write once and waits for its task, if it has one.
-pub(super) fn carry(
-    client: &Client,
-    call: &Call,
-    patience: &Patience<'_>,
-) -> Result<(Value, Vec<String>), Error> {
-    let answer = client.transport().send(call, patience.left())?;
-    let warnings = match upid(&answer) {
-        Some(upid) => task::wait(client, &upid, patience, &|_| {})?,
-        None => Vec::new(),
-    };
-    Ok((answer, warnings))
 }
 
 /// The task that an answer names.
@@ -102,11 +80,31 @@ pub(super) struct State<'a> {
     pub(super) bindings: Bindings,
     pub(super) secrets: BTreeMap<&'static str, Secret>,
     pub(super) ends: Vec<StepEnd>,
-    /// Whether the step was sent before, and nothing was seen of it.
-    pub(super) answer_lost: bool,
+    /// The step that was sent before, and of which nothing was seen.
+    pub(super) answer_lost: Option<&'a Step>,
+    /// Whether it only puts back and takes back: a guest that is locked is waited for then.
+    pub(super) mends: bool,
 }
 
 impl<'a> State<'a> {
+    pub(super) fn new(
+        run: &'a Run<'a>,
+        track: &'a Track,
+        slot: Option<Held<'a>>,
+        bindings: Bindings,
+    ) -> Self {
+        Self {
+            run,
+            track,
+            slot,
+            bindings,
+            secrets: BTreeMap::new(),
+            ends: Vec::new(),
+            answer_lost: None,
+            mends: false,
+        }
+    }
+
     fn label(&self) -> String {
         match self.bindings.get(VMID) {
             Some(vmid) if *vmid != self.track.id => format!("{} ({vmid})", self.track.id),
@@ -118,7 +116,7 @@ impl<'a> State<'a> {
         self.run.tell(self.label(), what);
     }
 
-    fn trouble(&self, verb: &'static str, error: Error) -> Box<Trouble> {
+    pub(super) fn trouble(&self, verb: &'static str, error: Error) -> Box<Trouble> {
         Box::new(Trouble {
             verb,
             thing: self.track.thing,
@@ -177,30 +175,14 @@ impl<'a> State<'a> {
         Ok(())
     }
 
-    /// Runs what must be done however the track ended. An interruption does not
-    /// stop it; its own errors are warnings, and keep off only what is to follow success.
-    fn in_any_case(&mut self, steps: &'a [Step]) {
-        let never = AtomicBool::new(false);
-        let mut well = true;
-        for step in steps {
-            if step.if_well && !well {
-                continue;
-            }
-            let limit = step.limit.unwrap_or(FINALLY_LIMIT);
-            let mut patience = Patience::new(step.verb, Some(limit), &never);
-            if let Err(error) = self.step(step, &mut patience)
-                && !matches!(follow(step, &error, &patience), Some(Follow::Accept))
-            {
-                well = false;
-                self.run.warn([self.trouble(step.verb, error).to_string()]);
-            }
-        }
-    }
-
     /// Runs one step until it has settled, or failed for good.
-    fn step(&mut self, step: &'a Step, patience: &mut Patience<'_>) -> Result<(), Error> {
+    pub(super) fn step(
+        &mut self,
+        step: &'a Step,
+        patience: &mut Patience<'_>,
+    ) -> Result<(), Error> {
         let held = self.take_turn(step, patience)?;
-        self.answer_lost = false;
+        self.answer_lost = None;
 
         let own = patience.within(step.limit);
         let began = Instant::now();
@@ -286,7 +268,11 @@ impl<'a> State<'a> {
 
 /// What the plan provides for this ending. The step's own limit may be over
 /// while the track still has time; that is what [`Ending::TimedOut`] means.
-fn follow<'a>(step: &'a Step, error: &Error, patience: &Patience<'_>) -> Option<&'a Follow> {
+pub(super) fn follow<'a>(
+    step: &'a Step,
+    error: &Error,
+    patience: &Patience<'_>,
+) -> Option<&'a Follow> {
     let timed_out = matches!(error, Error::Deadline { .. }) && patience.check().is_ok();
     step.on
         .iter()

@@ -1,11 +1,9 @@
 //! A container without its mount points, for as long as a snapshot takes.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use ansible::Failure;
 use pve::nodes::guest::{Address, Status, live_from};
-use pve::plan::{Probe, Verdict};
 use pve::{Call, Cluster, Step};
 
 use crate::fault;
@@ -16,9 +14,6 @@ use crate::guests::steps::{ShutDown, start, start_by_ha};
 
 /// How long a container is given to shut down where the task does not say.
 const SHUTDOWN: u32 = 60;
-
-/// How long a lock is waited for that is left by a snapshot which nobody waits for any more.
-const UNLOCKED: Duration = Duration::from_secs(300);
 
 /// A container whose mount points are taken off.
 #[derive(Debug)]
@@ -164,19 +159,6 @@ impl Unbound {
             steps.push(start.if_well());
         }
         steps
-    }
-
-    /// The same after a failure: a snapshot that is still being taken holds the configuration.
-    pub(super) fn rescue(&self) -> Vec<Step> {
-        let unlocked = Probe::get(self.address.current(), |answer| match answer {
-            Ok(data) => match live_from(data).and_then(|live| live.lock) {
-                Some(lock) => Verdict::NotYet(format!("it is locked ({lock})")),
-                None => Verdict::Holds(None),
-            },
-            Err(error) => Verdict::NotYet(error.to_string()),
-        });
-        let wait = Step::wait("wait for the lock of", "without a lock", unlocked).within(UNLOCKED);
-        std::iter::once(wait).chain(self.put_back()).collect()
     }
 }
 
