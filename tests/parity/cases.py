@@ -20,8 +20,9 @@ TASK = {"check", "diff", "runs", "says"}
 CASE = {"case", "login", "seed", "start", "runs", "tasks", "differs"}
 FILE = {"adds", "start", "runs", "login", "cases"}
 DIFFERENCE = {"task", "key", "ours", "why", "login"}
-# A key that one side does not have.
+# A key that one side does not have, and of the cluster's state: one that a task took away.
 ABSENT = "<absent>"
+REMOVED = "<removed>"
 
 
 class Malformed(Exception):

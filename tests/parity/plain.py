@@ -8,7 +8,7 @@ import json
 import re
 import time
 
-from .cases import ABSENT
+from .cases import REMOVED
 
 UPID = re.compile(r"(UPID:[^:]+):[0-9A-Fa-f]+:[0-9A-Fa-f]+:[0-9A-Fa-f]+:")
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -68,7 +68,7 @@ def result(raw):
 
 
 def effect(before, after):
-    """How a task changed the cluster's state: {path: value}, `<absent>` for what is gone."""
+    """How a task changed the cluster's state: {path: value}, `<removed>` for what is gone."""
     changes = {}
     _changes(_by_name(before), _by_name(after), (), changes)
     return plain(changes)
@@ -84,6 +84,6 @@ def _by_name(state):
 def _changes(before, after, path, changes):
     if isinstance(before, dict) and isinstance(after, dict):
         for key in before.keys() | after.keys():
-            _changes(before.get(key, ABSENT), after.get(key, ABSENT), (*path, key), changes)
+            _changes(before.get(key, REMOVED), after.get(key, REMOVED), (*path, key), changes)
     elif text(before) != text(after):
         changes[".".join(path)] = after

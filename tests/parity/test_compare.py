@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from .cases import ABSENT, Difference, Malformed, Task, expanded
+from .cases import ABSENT, REMOVED, Difference, Malformed, Task, expanded
 from .compare import verdict
 from .plain import effect, plain
 from .sides import Did
@@ -71,6 +71,13 @@ def test_another_effect_on_the_cluster_is_a_fault():
     assert len(faults(did(effect={"groups.ops": {}}), did())) == 1
 
 
+def test_what_one_side_removes_and_the_other_leaves_alone_is_a_fault():
+    state = {"guests": [], "acl": [], "groups": {"ops": {"comment": "a"}}}
+    removed, left = (did(effect=effect(state, {**state, "groups": after})) for after in ({}, state["groups"]))
+    assert len(faults(removed, left)) == len(faults(left, removed)) == 1
+    assert faults(removed, left, ("state.groups.ops", ABSENT)) == faults(left, removed, ("state.groups.ops", REMOVED)) == []
+
+
 def test_more_requests_are_a_fault():
     assert len(faults(did(requests=1), did(requests=2))) == 1
 
@@ -111,7 +118,7 @@ def test_the_effect_is_what_changed():
              "groups": {"ops": {"comment": "b", "users": []}}, "tasks": [1]}
     assert effect(state, later) == {
         "acl./ user u@pve R": {"path": "/", "type": "user", "ugid": "u@pve", "roleid": "R", "propagate": 1},
-        "groups.devs": ABSENT,
+        "groups.devs": REMOVED,
         "groups.ops.comment": "b",
     }
 
