@@ -15,8 +15,8 @@ options:
     description:
       - "The host of the Proxmox VE API: V(host), V(host:port), V([v6]:port), or several of them with commas
         in between. The next one is tried where one cannot be reached. Without a host the module must run on a
-        node, as root: there it asks V(pvesh) in place of the network, as V(root@pam) and without credentials.
-        Secrets and uploads cannot go that way."
+        node, as root: there it asks V(pvesh) in place of the network, as V(root@pam). Credentials that the
+        task states are refused then, and secrets and uploads cannot go that way."
       - Where it is not stated, the environment variable E(PROXMOX_HOST) stands in.
     type: str
   api_port:

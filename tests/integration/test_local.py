@@ -141,6 +141,27 @@ def test_the_way_to_the_api_is_told(local, cluster):
     assert result["host"] is None and result["latency_ms"] > 0 and cluster.stats()["writes"] == 0
 
 
+@pytest.mark.parametrize("stated", [{"api_password": "secret"}, {"api_user": "ansible@pam"},
+                                    {"api_token_id": "mms", "api_token_secret": "s3cret"}])
+def test_credentials_without_a_host_are_no_reason_to_act_as_root(local, cluster, stated):
+    result = local("pveum_role", {**ROLE, **stated})
+    assert result["failed"] and cluster.requests() == []
+    assert "set api_host" in result["msg"] and f"or leave {list(stated)[-1]} out" in result["msg"]
+
+
+def test_root_without_a_password_is_who_asks_on_the_node(local, cluster):
+    result = local("pveum_role", {**ROLE, "api_user": "root@pam"})
+    assert result["changed"] and "warnings" not in result and "Ops" in cluster.state()["roles"]
+
+
+def test_credentials_of_the_environment_are_for_other_tasks(ferrox, node, cluster):
+    everybody = {"PROXMOX_USER": "ansible@pam", "PROXMOX_TOKEN_ID": "mms", "PROXMOX_TOKEN_SECRET": "s3cret"}
+    result = ferrox("pveum_role", ROLE, environment={**node, **everybody})
+    assert result["changed"] and {request["user"] for request in cluster.requests()} == {"root@pam"}
+    assert "PROXMOX_USER, PROXMOX_TOKEN_ID, PROXMOX_TOKEN_SECRET of the environment" in result["warnings"][0]
+    assert "s3cret" not in json.dumps(result)
+
+
 @each_kind
 def test_where_there_is_no_pvesh_a_host_is_asked_for(ferrox, cluster, least, tmp_path, module):
     result = ferrox(module, least(module), environment={"PATH": tmp_path})

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ansible::{Args, Context, Failure};
 use pve::Cluster;
-use pve::connection::{Options, Target};
+use pve::connection::{Options, ROOT, Target};
 use pve::transport::{Https, Pvesh, Way};
 use secret::Secret;
 
@@ -20,8 +20,8 @@ const ANSWER_SECONDS: i64 = 35;
 pub struct Connection {
     /// The host of the Proxmox VE API: `host`, `host:port`, `[v6]:port`, or several of them with commas
     /// in between. The next one is tried where one cannot be reached. Without a host the module must run on a
-    /// node, as root: there it asks `pvesh` in place of the network, as `root@pam` and without credentials. Secrets and
-    /// uploads cannot go that way.
+    /// node, as root: there it asks `pvesh` in place of the network, as `root@pam`. Credentials that the task states are
+    /// refused then, and secrets and uploads cannot go that way.
     #[arg(env = ["PROXMOX_HOST"])]
     pub api_host: Option<String>,
     /// The port of the API, for hosts that name none. Proxmox VE listens on 8006.
@@ -77,10 +77,11 @@ pub struct DropIn {
 
 impl Connection {
     /// These options as a task means them. A default is no reason to give a
-    /// busy server up, so only a timeout that was stated is kept to; and a token
-    /// that the task states is not beaten by a password of the environment.
-    #[must_use]
-    pub fn meant(&self, context: &Context) -> Self {
+    /// busy server up, so only a timeout that was stated is kept to; a token
+    /// that the task states is not beaten by a password of the environment; and
+    /// who asks by the environment, on a host that nobody named, is meant for
+    /// other tasks.
+    fn meant(&self, context: &Context) -> Self {
         let mut meant = self.clone();
         if !context.given("api_timeout") {
             meant.api_timeout = ANSWER_SECONDS;
@@ -88,11 +89,67 @@ impl Connection {
         if context.stated("api_token_secret") && !context.stated("api_password") {
             meant.api_password = None;
         }
+        for (option, _) in self.passed_over(context) {
+            match option {
+                "api_user" => ROOT.clone_into(&mut meant.api_user),
+                "api_password" => meant.api_password = None,
+                "api_token_id" => meant.api_token_id = None,
+                _ => meant.api_token_secret = None,
+            }
+        }
         meant
     }
 
+    /// The options that the environment alone states and that count only for a
+    /// host, where there is none; with their environment variables.
+    fn passed_over(&self, context: &Context) -> Vec<(&'static str, &'static str)> {
+        let given = |text: Option<&str>| text.is_some_and(|text| !text.trim().is_empty());
+        if given(self.api_host.as_deref()) {
+            return Vec::new();
+        }
+        let secret = |secret: Option<&Secret>| secret.is_some_and(|secret| !secret.is_empty());
+        [
+            ("api_user", "PROXMOX_USER", self.api_user != ROOT),
+            (
+                "api_password",
+                "PROXMOX_PASSWORD",
+                secret(self.api_password.as_ref()),
+            ),
+            (
+                "api_token_id",
+                "PROXMOX_TOKEN_ID",
+                given(self.api_token_id.as_deref()),
+            ),
+            (
+                "api_token_secret",
+                "PROXMOX_TOKEN_SECRET",
+                secret(self.api_token_secret.as_ref()),
+            ),
+        ]
+        .into_iter()
+        .filter(|(option, _, given)| *given && context.from_environment.contains(*option))
+        .map(|(option, variable, _)| (option, variable))
+        .collect()
+    }
+
+    /// What is said where the environment names somebody, but no host where he would ask.
+    pub fn warning(&self, context: &Context) -> Option<String> {
+        let variables: Vec<_> = self
+            .passed_over(context)
+            .into_iter()
+            .map(|(_, variable)| variable)
+            .collect();
+        (!variables.is_empty()).then(|| {
+            format!(
+                "{} of the environment is not used: neither api_host nor PROXMOX_HOST names a host, so that it \
+                 is pvesh on this node that is asked, as root@pam",
+                variables.join(", ")
+            )
+        })
+    }
+
     /// Where requests go by these options.
-    pub fn target(&self) -> Result<Target, Failure> {
+    fn target(&self) -> Result<Target, Failure> {
         Target::from_options(Options {
             api_host: self.api_host.as_deref(),
             api_port: self.api_port,
@@ -111,7 +168,7 @@ impl Connection {
 
     /// The way that requests go, in the run of this context. Nothing is sent yet.
     pub fn way(&self, context: &Context) -> Result<Way, Failure> {
-        Ok(match self.target()? {
+        Ok(match self.meant(context).target()? {
             Target::Remote(connection) => Way::Https(Arc::new(Https::new(connection))),
             Target::Local { read_timeout } => {
                 Way::Pvesh(Arc::new(Pvesh::new(read_timeout, context.interrupted())))
@@ -209,6 +266,45 @@ mod tests {
                 "{from_environment:?}"
             );
         }
+    }
+
+    #[test]
+    fn who_asks_by_the_environment_alone_is_no_caller_on_the_node() {
+        let Value::Object(options) = json!({"api_user": "a@pve", "api_password": "y"}) else {
+            unreachable!()
+        };
+        let context = |from_environment: &[&str]| Context {
+            given: options.keys().cloned().collect(),
+            from_environment: from_environment
+                .iter()
+                .map(|&name| name.to_owned())
+                .collect(),
+            ..Context::default()
+        };
+        let all = ["api_user", "api_password"];
+        let mut asked = Connection::parse(options.clone()).unwrap();
+        assert!(matches!(
+            asked.meant(&context(&all)).target(),
+            Ok(Target::Local { .. })
+        ));
+        assert!(
+            asked
+                .warning(&context(&all))
+                .unwrap()
+                .starts_with("PROXMOX_USER, PROXMOX_PASSWORD of")
+        );
+        for stated in all {
+            let rest: Vec<_> = all.into_iter().filter(|name| *name != stated).collect();
+            let failure = asked.meant(&context(&rest)).target().unwrap_err();
+            assert!(
+                failure.msg.contains(&format!("leave {stated} out")),
+                "{failure:?}"
+            );
+        }
+        asked.api_host = Some("pve1".to_owned());
+        let caller = asked.meant(&context(&all)).target().and_then(caller);
+        assert_eq!(caller.unwrap(), "a@pve");
+        assert_eq!(asked.warning(&context(&all)), None);
     }
 
     #[test]

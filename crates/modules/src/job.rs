@@ -88,12 +88,16 @@ pub fn spec<J: Job>() -> Spec {
 /// Runs a job for a task.
 pub fn run<J: Job>(context: &Context, values: &Map<String, Value>) -> Result<Outcome, Failure> {
     let args = J::Args::from_values(values)?;
-    let cluster = J::connection(&args).meant(context).cluster(context)?;
+    let connection = J::connection(&args);
+    let cluster = connection.cluster(context)?;
     let task = Task {
         args: &args,
         context,
     };
-    let answer = carry_out::<J>(&task, &cluster);
+    let answer = carry_out::<J>(&task, &cluster).map(|mut outcome| {
+        outcome.warnings.extend(connection.warning(context));
+        outcome
+    });
     // The process ends with its answer. To close connections one by one before
     // that, and to join the threads behind them, is a tenth of a small task.
     std::mem::forget(cluster);

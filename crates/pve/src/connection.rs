@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use secret::Secret;
 
-pub use credentials::Credentials;
+pub use credentials::{Credentials, ROOT};
 pub use host::Host;
 
 /// How long one host may take to accept a connection.
@@ -62,8 +62,8 @@ pub enum OptionsError {
     NoHost,
     /// Credentials without a host.
     #[error(
-        "no Proxmox VE host was given: set api_host or the environment variable PROXMOX_HOST; without \
-         them it is pvesh on this node that is asked, as root@pam, and {0} is not used"
+        "no Proxmox VE host was given: set api_host or the environment variable PROXMOX_HOST, or leave {0} \
+         out to ask pvesh on this node, as root@pam"
     )]
     NotUsed(&'static str),
     /// A host that is none.
@@ -215,7 +215,8 @@ pub enum Target {
 
 impl Target {
     /// The target that these options describe. Without a host it is the node
-    /// that the task runs on, where nobody but root@pam can be meant.
+    /// that the task runs on, where nobody but root@pam can be meant: credentials
+    /// are refused there, as they say that a host was forgotten.
     pub fn from_options(options: Options<'_>) -> Result<Self, OptionsError> {
         if given(options.api_host).is_some() {
             return Connection::from_options(options).map(Self::Remote);
@@ -227,7 +228,7 @@ impl Target {
             ("api_token_id", given(options.api_token_id).is_some()),
             (
                 "api_user",
-                given(options.api_user).is_some_and(|user| user != credentials::ROOT),
+                given(options.api_user).is_some_and(|user| user != ROOT),
             ),
         ];
         if let Some((option, _)) = not_used.into_iter().find(|(_, given)| *given) {

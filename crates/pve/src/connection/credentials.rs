@@ -5,7 +5,7 @@ use secret::Secret;
 use super::{Options, OptionsError, given};
 
 /// Whom `api_user` names where nobody says otherwise, and who `pvesh` is.
-pub(super) const ROOT: &str = "root@pam";
+pub const ROOT: &str = "root@pam";
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
