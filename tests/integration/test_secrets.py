@@ -128,6 +128,31 @@ def test_ansible_playbook_shows_no_secret_at_vvvv(playbook, connection, faults, 
     assert_hidden(run.stdout, run.stderr)
 
 
+FREE = [
+    ("proxmox_cloud_template", {"name": "t", "node": "pve1", "storage": "ceph", "config": {"cipassword": OWN_SECRET},
+                                "image": {"url": "https://example.org/a.qcow2", "checksum": "md5:" + 32 * "0"}}),
+    ("proxmox_cloud_template", {"name": "t", "node": "pve1", "storage": "ceph", "config": f"cipassword={OWN_SECRET}",
+                                "image": {"url": "https://example.org/a.qcow2", "checksum": "md5:" + 32 * "0"}}),
+    ("proxmox_cloud_template", {"name": "t", "node": "pve1", "storage": "ceph", "image": {
+        "url": f"https://me:{OWN_SECRET}@example.org/a.qcow2", "checksum": "md5:" + 32 * "0"}}),
+    ("proxmox_clone_vms", {"vms": [{"name": "web-9", "template": "debian-13", "config": {"cipassword": OWN_SECRET}}]}),
+    ("proxmox_clone_vms", {"vms": [{"name": "web-9", "template": "debian-13", "cipasswd": OWN_SECRET}]}),
+    ("proxmox_kvm", {"vmid": 102, "node": "pve2", "update": True, "args": f"-spice port=5900,password={OWN_SECRET}"}),
+    ("proxmox_kvm", {"vmid": 102, "node": "pve2", "update": True, "net": {"net0": {"model": "virtio", "password": OWN_SECRET}}}),
+    ("proxmox", {"vmid": 201, "node": "pve2", "hostname": "mail", "cipassword": OWN_SECRET}),
+    ("proxmox", {"vmid": 201, "node": "pve2", "hostname": "mail", "mounts": {"mp0": f"local,mp=/x,password={OWN_SECRET}"}}),
+    ("proxmox_template", {"node": "pve1", "url": f"https://me:{OWN_SECRET}@example.org/a.tar.gz"}),
+]
+
+
+@pytest.mark.parametrize(("module", "options"), FREE)
+def test_a_secret_where_none_belongs_is_hidden_all_the_same(ferrox, cluster, connection, module, options):
+    for check in (True, False):
+        result = ferrox(module, {**connection, **options}, check=check, diff=True, verbosity=4)
+        assert result["msg"]
+        assert_hidden(json.dumps(result), result.stderr, secrets=(OWN_SECRET,))
+
+
 def test_secrets_from_the_environment_are_hidden_too(ferrox, cluster, connection, faults):
     faults["the server repeats the token's secret"][0]()
     options = {name: value for name, value in connection.items() if name not in ("api_token_id", "api_token_secret")}
