@@ -49,6 +49,7 @@ pub const MODULES: &[Module] = &[
     guests::proxmox_shutdown_vms::MODULE,
     guests::proxmox_snap::MODULE,
     guests::proxmox_snap_info::MODULE,
+    guests::proxmox_snapshot_vms::MODULE,
     guests::proxmox_start_vms::MODULE,
     storage::proxmox_storage_contents_info::MODULE,
     storage::proxmox_storage_info::MODULE,

@@ -234,15 +234,20 @@ pub fn held(guest: &Guest, passes: &[&str]) -> Option<String> {
         .lock
         .as_deref()
         .filter(|lock| !passes.contains(lock))?;
-    let tool = match guest.address.kind {
+    Some(locked(&guest.address, lock))
+}
+
+/// What is said of a guest that has this lock.
+pub fn locked(address: &Address, lock: &str) -> String {
+    let tool = match address.kind {
         GuestKind::Qemu => "qm",
         GuestKind::Lxc => "pct",
     };
-    Some(format!(
+    format!(
         "it is locked ({lock}): another operation is at work on it. Should that have been cut off, \
          `{tool} unlock {}` on {} takes the lock away",
-        guest.address.vmid, guest.address.node
-    ))
+        address.vmid, address.node
+    )
 }
 
 /// `parallel` as the plan takes it.
@@ -254,12 +259,16 @@ pub fn hold_parallel(parallel: u16) -> Result<(), Failure> {
 }
 
 /// What check mode can tell of guests that nothing can be done about.
-pub fn foreseen(wish: &Wish, items: &[Item], applied: Option<&Applied>) -> Vec<String> {
+pub fn foreseen<'a>(
+    wish: &Wish,
+    items: impl IntoIterator<Item = &'a Item>,
+    applied: Option<&Applied>,
+) -> Vec<String> {
     if applied.is_some() {
         return Vec::new();
     }
     items
-        .iter()
+        .into_iter()
         .filter_map(|item| {
             let why = item.cannot.as_ref()?;
             let noun = item.guest.address.kind.noun();
@@ -298,6 +307,7 @@ pub fn count(items: &[Item], applied: Option<&Applied>, more: usize, done: &str)
     format!("{changed} of {} {done}", plural(items.len() + more))
 }
 
-fn plural(guests: usize) -> String {
+/// `1 guest`, `2 guests`.
+pub fn plural(guests: usize) -> String {
     format!("{guests} guest{}", if guests == 1 { "" } else { "s" })
 }

@@ -14,14 +14,12 @@ use super::held;
 use super::power::NODE;
 use super::proxmox_snap_info::named;
 use super::single::{One, patience};
+use super::snapshots::{hold_name, oldest};
 use super::steps::{Take, remove_snapshot, roll_back};
 use crate::connection::{Connection, DropIn};
 use crate::fault;
 use crate::job::{Job, Report, Task};
 use unbind::Unbound;
-
-/// How many characters the name of a snapshot may have.
-const LONGEST_NAME: usize = 40;
 
 /// The options of `proxmox_snap`.
 #[derive(Args, Debug)]
@@ -98,7 +96,7 @@ impl Job for ProxmoxSnap {
     fn plan(task: &Task<'_, SnapArgs>, cluster: &Cluster) -> Result<Planned<Notes>, Failure> {
         let args = task.args;
         if args.state == State::Present {
-            hold_name(&args.snapname)?;
+            hold_name("snapname", &args.snapname)?;
         }
         let Some(named) = named(args.vmid.as_deref(), args.hostname.as_deref())? else {
             let state = args.state.name();
@@ -164,27 +162,6 @@ impl Job for ProxmoxSnap {
             ..Report::default()
         }
     }
-}
-
-/// What the server would refuse as a snapshot's name, after the container was taken apart for it.
-fn hold_name(name: &str) -> Result<(), Failure> {
-    if name == CURRENT {
-        return Err(Failure::new(format!(
-            "snapname: `{CURRENT}` is the guest as it is, and no snapshot can be called so"
-        )));
-    }
-    let is_name = name.len() <= LONGEST_NAME
-        && name.starts_with(|letter: char| letter.is_ascii_alphabetic())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-    if is_name {
-        return Ok(());
-    }
-    Err(Failure::new(format!(
-        "snapname: `{name}` cannot name a snapshot: it begins with a letter, goes on with letters, digits, `_` and \
-         `-`, and has {LONGEST_NAME} characters at most"
-    )))
 }
 
 fn track(guest: &One<()>) -> Track {
@@ -259,7 +236,7 @@ fn plan(
             says("removed", "removed")
         }
         (State::Rollback, true) => {
-            track.steps.push(roll_back(&path, name));
+            track.steps.push(roll_back(address, name, false));
             says("rolled back", "rolled back")
         }
     };
@@ -274,11 +251,10 @@ fn plan(
 
 /// The oldest snapshots, that so many are left with the one that is new.
 fn outdated(names: &[String], retention: u32) -> &[String] {
-    let keep = usize::try_from(retention).unwrap_or(usize::MAX);
-    if keep == 0 {
-        return &[];
+    match retention {
+        0 => &[],
+        retention => oldest(names, retention - 1),
     }
-    &names[..(names.len() + 1).saturating_sub(keep).min(names.len())]
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod clone;
 mod configure;
 mod create;
 mod disks;
+mod lock;
 mod migrate;
 mod power;
 mod reboot;
@@ -23,6 +24,7 @@ pub use clone::{Clone, clone_tasks, is_locked_by_clone, name_key, running, runni
 pub use configure::{adapt, configure, enter_pool, grow};
 pub use create::Create;
 pub use disks::{MoveDisk, give_disk, make_disk, unlink_disk};
+pub use lock::{UNLOCKED, unlocked};
 pub use migrate::Migrate;
 pub use power::{
     HARD_STOP, ShutDown, hibernate, pause, reboot, reboot_if_pending, reset, restart, resume,
@@ -30,7 +32,9 @@ pub use power::{
 };
 pub use reboot::Reboot;
 pub use remove::{Remove, convert_to_template};
-pub use snapshot::{Take, remove as remove_snapshot, roll_back};
+pub use snapshot::{
+    Take, describe_snapshot, remove as remove_snapshot, roll_back, snapshot_removed, snapshot_taken,
+};
 
 /// How long a guest must stand still before a request whose answer was lost
 /// counts as not done.

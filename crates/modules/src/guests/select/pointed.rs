@@ -44,15 +44,8 @@ impl Pointed {
         self.selection().description()
     }
 
-    /// As [`Selection::choose`], but that a guest is not there is no error, and that its tag
-    /// must be its own at this moment: the list it is found in may be 10 s old.
+    /// As [`Selection::choose_surely`], but that a guest is not there is no error.
     pub fn choose(&self, cluster: &Cluster) -> Result<Chosen, Failure> {
-        let mut chosen = self.selection().look_up(cluster, Missing::Passes)?;
-        if let Some(tags) = &self.tags {
-            chosen
-                .guests
-                .retain(|guest| tags.iter().any(|tag| guest.live.tags.contains(tag)));
-        }
-        Ok(chosen)
+        self.selection().look_up_surely(cluster, Missing::Passes)
     }
 }

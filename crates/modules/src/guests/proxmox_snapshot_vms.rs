@@ -1,0 +1,326 @@
+//! `proxmox_snapshot_vms`: snapshots of guests, by `/nodes/{node}/{qemu,lxc}/{vmid}/snapshot`.
+
+mod course;
+mod told;
+
+use std::collections::BTreeMap;
+
+use ansible::{Args, Choice, Failure};
+use pve::apply::Applied;
+use pve::nodes::guest::Address;
+use pve::nodes::snapshot::Snapshot;
+use pve::plan::OnError;
+use pve::{Cluster, Plan, Planned};
+use serde_json::{Map, Value, json};
+
+use super::power::{self, Item, Wish};
+use super::proxmox_clone_vms::OnVmError;
+use super::proxmox_start_vms::hold_templates;
+use super::select::{Chosen, Selection};
+use super::snapshots::{hold_name, is_name};
+use crate::connection::Connection;
+use crate::fault;
+use crate::job::{Job, Report, Task};
+use course::{Course, Deed};
+
+/// The options of `proxmox_snapshot_vms`.
+#[derive(Args, Debug)]
+#[args(
+    required_if(key = "state", value = "present", all = ["snapshot"]),
+    required_if(key = "state", value = "rollback", all = ["snapshot"]),
+    required_if(key = "state", value = "absent", all = ["snapshot"]),
+    required_if(key = "state", value = "pruned", all = ["prefix", "keep"]),
+    required_together(["prefix", "keep"])
+)]
+pub struct SnapshotArgs {
+    /// Where the API is.
+    #[arg(flatten)]
+    pub connection: Connection,
+    /// Which guests.
+    #[arg(flatten)]
+    pub selection: Selection,
+    /// What is done: V(present) takes a snapshot of each guest that has none of that name, V(absent) removes it,
+    /// V(pruned) removes the oldest of those whose names begin with O(prefix), and V(rollback) brings each guest back to
+    /// its snapshot.
+    ///
+    /// What a guest has become since its snapshot is lost with V(rollback), so this state takes guests by O(vms) or
+    /// O(tags) only, and does nothing at all unless each of them has the snapshot.
+    #[arg(default = "present")]
+    pub state: State,
+    /// The snapshot's name.
+    pub snapshot: Option<String>,
+    /// What the snapshot is said to be, with O(state=present). One that is there and is said to be something else is
+    /// described anew; where this is not stated, its description stays.
+    pub description: Option<String>,
+    /// Whether the memory of VMs that run is kept with a new snapshot. A container has none to be kept.
+    #[arg(default = false)]
+    pub vmstate: bool,
+    /// How many of each guest's snapshots that begin with O(prefix) are left: the newest ones.
+    ///
+    /// With O(state=present) the older ones go after the new one was taken, which is among those that are left.
+    pub keep: Option<u32>,
+    /// What the names of the snapshots begin with that O(keep) counts and removes. All others stay, those above all that
+    /// were made by hand. An empty text means all snapshots.
+    pub prefix: Option<String>,
+    /// Whether O(state=present) is all or none: when one snapshot fails, or the run is interrupted, no further one is
+    /// begun, and those that this run has taken are removed again.
+    ///
+    /// Otherwise they stay, and the next run takes those that are missing.
+    #[arg(default = false)]
+    pub atomic: bool,
+    /// Whether a guest runs after O(state=rollback), for which the server stops it. Where this is not stated, the guests
+    /// run that ran before. A VM whose snapshot has its memory runs in any case.
+    pub start: Option<bool>,
+    /// How many seconds each guest may take. The time in which it waits for its turn does not count, nor that in which it
+    /// is locked by another operation, which may be 300 seconds.
+    #[arg(default = 3600)]
+    pub timeout: u32,
+    /// How many guests are worked on at a time.
+    #[arg(default = 4)]
+    pub parallel: u16,
+    /// Whether further guests are begun after one has failed. With O(atomic=true) they never are.
+    #[arg(default = "continue")]
+    pub on_error: OnVmError,
+}
+
+/// What is done.
+#[derive(Choice, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// The snapshot is there.
+    Present,
+    /// It is not.
+    Absent,
+    /// Only the newest ones are there.
+    Pruned,
+    /// The guest is as it was then.
+    Rollback,
+}
+
+/// The module.
+pub struct SnapshotVms;
+
+crate::module!(SnapshotVms, "proxmox_snapshot_vms");
+
+/// A guest, with what is done to it.
+#[derive(Debug)]
+pub struct Subject {
+    item: Item,
+    /// Its snapshots, the oldest first.
+    known: Vec<Snapshot>,
+    deeds: Vec<Deed>,
+}
+
+impl Job for SnapshotVms {
+    type Args = SnapshotArgs;
+    type Notes = Vec<Subject>;
+
+    fn connection(args: &SnapshotArgs) -> &Connection {
+        &args.connection
+    }
+
+    fn plan(
+        task: &Task<'_, SnapshotArgs>,
+        cluster: &Cluster,
+    ) -> Result<Planned<Vec<Subject>>, Failure> {
+        let args = task.args;
+        power::hold_parallel(args.parallel)?;
+        hold_options(args)?;
+        let chosen = match args.state {
+            State::Present => args.selection.choose(cluster)?,
+            _ => args.selection.choose_surely(cluster)?,
+        };
+        if args.state == State::Present {
+            hold_templates(&chosen.guests, "snapshotted")?;
+        }
+        let known = read(cluster, &chosen)?;
+        let (plan, subjects) = plan(args, chosen, known)?;
+        Ok(Planned::Ready(plan, subjects))
+    }
+
+    fn report(
+        task: &Task<'_, SnapshotArgs>,
+        subjects: Vec<Subject>,
+        _plan: &Plan,
+        applied: Option<&Applied>,
+        cluster: &Cluster,
+    ) -> Report {
+        let args = task.args;
+        let wish = wish(args);
+        let rows: Vec<Value> = subjects
+            .iter()
+            .map(|subject| told::row(args, &wish, subject, applied, cluster))
+            .collect();
+        let items = subjects.iter().map(|subject| &subject.item);
+        Report {
+            msg: Some(told::msg(task, &subjects, applied)),
+            warnings: power::foreseen(&wish, items, applied),
+            returns: Map::from_iter([("guests".to_owned(), json!(rows))]),
+            ..Report::default()
+        }
+    }
+}
+
+/// What cannot be meant, told before anything is asked.
+fn hold_options(args: &SnapshotArgs) -> Result<(), Failure> {
+    let state = args.state.name();
+    let selection = &args.selection;
+    let with = |option: &str, stated: bool, states: &[State]| {
+        if !stated || states.contains(&args.state) {
+            return Ok(());
+        }
+        let states: Vec<&str> = states.iter().map(Choice::name).collect();
+        Err(Failure::new(format!(
+            "{option} has a meaning with state: {} only, got: {state}",
+            states.join(" or ")
+        )))
+    };
+    with(
+        "keep",
+        args.keep.is_some(),
+        &[State::Present, State::Pruned],
+    )?;
+    let named = [State::Present, State::Absent, State::Rollback];
+    with("snapshot", args.snapshot.is_some(), &named)?;
+    with("atomic", args.atomic, &[State::Present])?;
+    with("start", args.start.is_some(), &[State::Rollback])?;
+    let wide = [
+        ("pool", selection.pool.is_some()),
+        ("node", selection.node.is_some()),
+        ("all", selection.all == Some(true)),
+    ];
+    if args.state == State::Rollback
+        && let Some((option, _)) = wide.iter().find(|(_, stated)| *stated)
+    {
+        return Err(Failure::new(format!(
+            "state: rollback takes guests by vms or tags only, got: {option}"
+        )));
+    }
+    match args.state {
+        // A null passes for a value that is stated.
+        State::Pruned if args.keep.is_none() || args.prefix.is_none() => {
+            return Err(Failure::new(
+                "state: pruned wants prefix and keep, got: null",
+            ));
+        }
+        State::Pruned => {}
+        _ => hold_name("snapshot", args.name())?,
+    }
+    match (&args.prefix, args.keep) {
+        (Some(prefix), _) if !prefix.is_empty() && !is_name(prefix) => Err(Failure::new(format!(
+            "prefix: no snapshot has a name that begins with `{prefix}`"
+        ))),
+        _ if args.state != State::Present => Ok(()),
+        (_, Some(0)) => Err(Failure::new(
+            "keep must be at least 1 with state: present, got: 0",
+        )),
+        (_, Some(_)) if args.atomic => Err(Failure::new(
+            "atomic: true goes without keep: a snapshot that was removed cannot be taken back",
+        )),
+        (Some(prefix), _) if !args.name().starts_with(prefix.as_str()) => {
+            Err(Failure::new(format!(
+                "the snapshot `{}` does not begin with the prefix `{prefix}`, so keep would never count it",
+                args.name()
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
+impl SnapshotArgs {
+    fn name(&self) -> &str {
+        self.snapshot.as_deref().unwrap_or_default()
+    }
+}
+
+/// The snapshots of each guest.
+fn read(cluster: &Cluster, chosen: &Chosen) -> Result<BTreeMap<Address, Vec<Snapshot>>, Failure> {
+    let addresses: Vec<Address> = chosen
+        .guests
+        .iter()
+        .map(|guest| guest.address.clone())
+        .collect();
+    let answers = cluster.snapshots_of_each(&addresses);
+    chosen
+        .guests
+        .iter()
+        .zip(answers)
+        .map(|(guest, answer)| {
+            let snapshots = answer.map_err(|error| {
+                let noun = guest.address.kind.noun();
+                let what = format!("read the snapshots of {noun} `{}`", guest.label());
+                fault::unable(&what, &error)
+            })?;
+            Ok((guest.address.clone(), snapshots))
+        })
+        .collect()
+}
+
+fn wish(args: &SnapshotArgs) -> Wish {
+    Wish {
+        verb: match args.state {
+            State::Present => "take a snapshot of",
+            State::Absent => "remove a snapshot of",
+            State::Pruned => "remove snapshots of",
+            State::Rollback => "roll back",
+        },
+        status: None,
+        parallel: args.parallel,
+        on_error: if args.atomic {
+            OnError::Stop
+        } else {
+            args.on_error.into()
+        },
+    }
+}
+
+fn plan(
+    args: &SnapshotArgs,
+    chosen: Chosen,
+    mut known: BTreeMap<Address, Vec<Snapshot>>,
+) -> Result<(Plan, Vec<Subject>), Failure> {
+    let (mut fates, mut rest) = (Vec::new(), Vec::new());
+    for guest in &chosen.guests {
+        let known = known.remove(&guest.address).unwrap_or_default();
+        let Course { deeds, fate } = Course::of(args, guest, &known);
+        fates.push(fate);
+        rest.push((known, deeds));
+    }
+    let (mut plan, items) = wish(args).plan(chosen, fates, &BTreeMap::new());
+    hold_all(args, &items)?;
+    let subjects: Vec<Subject> = items
+        .into_iter()
+        .zip(rest)
+        .map(|(item, (known, deeds))| Subject { item, known, deeds })
+        .collect();
+    plan.atomic = args.atomic;
+    let (before, after) = told::diff(args, &subjects);
+    (plan.before, plan.after) = (before, after);
+    plan.warnings.extend(told::without_memory(args, &subjects));
+    Ok((plan, subjects))
+}
+
+/// What is all or none is not begun where it cannot be all; and no guest is brought back to what only some of them have.
+fn hold_all(args: &SnapshotArgs, items: &[Item]) -> Result<(), Failure> {
+    if !args.atomic && args.state != State::Rollback {
+        return Ok(());
+    }
+    let stuck: Vec<String> = items
+        .iter()
+        .filter_map(|item| {
+            let noun = item.guest.address.kind.noun();
+            let why = item.cannot.as_ref()?;
+            Some(format!("{noun} `{}`: {why}", item.guest.title()))
+        })
+        .collect();
+    if stuck.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "unable to {} all guests, and nothing was done: {}",
+        wish(args).verb,
+        stuck.join("; ")
+    )))
+}
+
+#[cfg(test)]
+mod tests;
