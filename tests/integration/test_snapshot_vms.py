@@ -401,7 +401,7 @@ def test_all_or_none_takes_back_what_was_taken_and_no_more(snapshots, cluster):
     cluster.patch(guests=[{"vmid": 101, "snapshots": {"new": {"description": "older", "snaptime": 1790000000}}}])
     result = snapshots(**args)
     assert result["failed"] and not result["changed"]
-    assert "no space left" in result["msg"]
+    assert "no space left" in result["msg"] and result["msg"].endswith("; what was made was taken back")
     assert [(row["name"], row["action"], row["changed"], row["snapshots"]) for row in result["guests"]] == [
         ("web-old-1", "taken_back", False, ["new"]), ("db", "none", False, ["new"]), ("dns", "taken_back", False, []),
         ("web-old-2", "none", False, []), ("mail", "none", False, [])]
@@ -413,7 +413,7 @@ def test_all_or_none_takes_back_what_was_taken_and_no_more(snapshots, cluster):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("atomic", [False])
+@pytest.mark.parametrize("atomic", [False, True])
 def test_an_interruption_leaves_what_is_taken_or_takes_it_back(begun, snapshots, cluster, number, atomic):
     cluster.control("POST", "/time-scale", {"time_scale": 0.02})
     cluster.patch(secs={"snapshot": 100})

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use pve::Cluster;
-use pve::apply::{Applied, TrackEnd};
+use pve::apply::Applied;
 use pve::nodes::guest::GuestKind;
 use serde_json::{Map, Value, json};
 
@@ -28,12 +28,6 @@ fn done<'a>(subject: &'a Subject, applied: Option<&Applied>) -> Vec<&'a Deed> {
         .filter(|(_, step)| step.wrote)
         .map(|(deed, _)| deed)
         .collect()
-}
-
-/// Whether what was done to it was taken back.
-fn is_taken_back(subject: &Subject, applied: Option<&Applied>) -> bool {
-    let end: Option<&TrackEnd> = subject.item.end(applied);
-    end.is_some_and(|end| !end.steps.is_empty() && end.steps.iter().all(|step| !step.wrote))
 }
 
 /// The snapshots after these deeds, by name.
@@ -117,7 +111,7 @@ pub(super) fn row(
         Some(Deed::Describe) => "described",
         Some(Deed::Remove(_)) => "removed",
         Some(Deed::RollBack) => "rolled_back",
-        None if is_taken_back(subject, applied) => "taken_back",
+        None if subject.item.end(applied).is_some_and(|end| end.undone) => "taken_back",
         None => "none",
     };
     let removed: Vec<&str> = removed(&done).collect();
