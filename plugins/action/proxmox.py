@@ -19,7 +19,6 @@ import os
 import selectors
 import signal
 import subprocess
-import time
 
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail
@@ -33,6 +32,7 @@ EXECUTABLES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__fil
 MACHINES = {'amd64': 'x86_64', 'arm64': 'aarch64'}
 
 # The executable ends in order within 10 s of a signal: it starts nothing new, cleans up, and names what still runs.
+# While it puts back what it took away it may take longer, and says every 5 s that it is still at it.
 LAST_WORDS_SECONDS = 12
 
 
@@ -171,15 +171,14 @@ class Child:
             stdin.write(arguments)
         self.listen()
 
-    def listen(self, seconds=None):
-        """Gather the answer and show progress, for so long at most."""
-        deadline = None if seconds is None else time.monotonic() + seconds
+    def listen(self, silence=None):
+        """Gather the answer and show progress, until nothing is heard for so many seconds."""
         with selectors.DefaultSelector() as selector:
             for pipe in (self.process.stdout, self.process.stderr):
                 if not pipe.closed:
                     selector.register(pipe, selectors.EVENT_READ)
             while selector.get_map():
-                ready = selector.select(None if deadline is None else max(0, deadline - time.monotonic()))
+                ready = selector.select(silence)
                 if not ready:
                     return
                 for key, _events in ready:

@@ -12,9 +12,9 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 
 import pytest
+from clone_vms import until
 from conftest import ANSIBLE, REPOSITORY, clean_environment, stage
 
 VERSIONS = pytest.mark.parametrize("ansible", ANSIBLE)
@@ -35,6 +35,12 @@ with open({record!r}, "w") as f:
 def stopped(signum, frame):
     if given["does"] == "ignore":
         return
+    if given["does"] == "mend":
+        open({record!r} + ".mends", "w").close()
+        for _ in range(8):
+            print("interrupted: still at it", file=sys.stderr, flush=True)
+            time.sleep(0.5)
+        os.rename({record!r} + ".mends", {record!r} + ".mended")
     print(json.dumps({{"failed": True, "changed": True, "msg": "stopped; UPID:pve1:1 goes on"}}))
     sys.exit(0)
 
@@ -46,7 +52,7 @@ if does == "crash":
 if does == "chatter":
     print("this is no JSON")
     sys.exit(3)
-while does in ("hang", "ignore"):
+while does in ("hang", "ignore", "mend"):
     signal.pause()
 for line in given.get("progress", []):
     print(line, file=sys.stderr, flush=True)
@@ -73,6 +79,12 @@ def stand_in(tmp_path):
 
         def started(self):
             return record.exists() and record.stat().st_size > 0
+
+        def mends(self):
+            return record.with_name(record.name + ".mends").exists()
+
+        def mended(self):
+            return record.with_name(record.name + ".mended").exists()
 
     return StandIn()
 
@@ -240,25 +252,63 @@ def test_executable_that_does_not_end_in_order_is_killed(play, stand_in):
         os.kill(stand_in()["pid"], 0)
 
 
+@pytest.fixture
+def impatient(stand_in):
+    """The plugin that waits for last words for 2 s only."""
+    place = stand_in.collections / "ansible_collections/ferrox/proxmox/plugins/action"
+    plugins = {path.name: path.read_text() for path in place.glob("*.py")}
+    place.unlink()
+    place.mkdir()
+    for name, text in plugins.items():
+        (place / name).write_text(text.replace("LAST_WORDS_SECONDS = 12", "LAST_WORDS_SECONDS = 2"))
+
+
 @VERSIONS
-def test_interrupt_ends_the_executable_before_ansible_returns(stand_in, tmp_path, ansible):
-    if not ANSIBLE[ansible].exists():
-        pytest.skip(f"there is no ansible-core {ansible}")
-    file = tmp_path / "playbook.yml"
-    file.write_text("[{hosts: localhost, connection: local, gather_facts: false,"
-                    " tasks: [{ferrox.proxmox.pveum_role: {does: hang}}]}]")
-    process = subprocess.Popen([ANSIBLE[ansible] / "ansible-playbook", file], start_new_session=True,
-                               env=clean_environment(ANSIBLE_COLLECTIONS_PATH=stand_in.collections),
-                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    deadline = time.monotonic() + 60
-    while not stand_in.started():
-        assert time.monotonic() < deadline and process.poll() is None, process.communicate()[0]
-        os.sched_yield()
-    # As a terminal does it: to the whole foreground group.
-    os.killpg(process.pid, signal.SIGINT)
-    process.communicate(timeout=60)
+def test_executable_that_puts_things_back_is_given_its_time(play, stand_in, impatient, ansible):
+    run = play({"does": "mend"}, ansible, keywords={"timeout": 2})
+    assert stand_in.mended() and "timeout of 2 s" in run.result["msg"] and "UPID:pve1:1 goes on" in run.result["msg"]
+    assert "interrupted: still at it" in run.stderr
+
+
+@pytest.fixture
+def interrupt(stand_in, tmp_path):
+    """Sends Ctrl-C to ansible-playbook while the executable works, and perhaps again while it puts things back."""
+
+    def run(does, ansible, again=False):
+        if not ANSIBLE[ansible].exists():
+            pytest.skip(f"there is no ansible-core {ansible}")
+        file = tmp_path / "playbook.yml"
+        file.write_text("[{hosts: localhost, connection: local, gather_facts: false,"
+                        f" tasks: [{{ferrox.proxmox.pveum_role: {{does: {does}}}}}]}}]")
+        process = subprocess.Popen([ANSIBLE[ansible] / "ansible-playbook", file], start_new_session=True,
+                                   env=clean_environment(ANSIBLE_COLLECTIONS_PATH=stand_in.collections),
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for is_time in [stand_in.started, *[stand_in.mends] * again]:
+            until(is_time)
+            # As a terminal does it: to the whole foreground group.
+            os.killpg(process.pid, signal.SIGINT)
+        process.communicate(timeout=60)
+
+    return run
+
+
+@VERSIONS
+def test_interrupt_ends_the_executable_before_ansible_returns(interrupt, stand_in, ansible):
+    interrupt("hang", ansible)
     with pytest.raises(ProcessLookupError):
         os.kill(stand_in()["pid"], 0)
+
+
+@VERSIONS
+def test_an_interrupt_lets_the_executable_put_things_back_before_ansible_returns(interrupt, stand_in, impatient, ansible):
+    interrupt("mend", ansible)
+    assert stand_in.mended()
+
+
+@VERSIONS
+def test_a_second_interrupt_ends_ansible_and_not_what_puts_things_back(interrupt, stand_in, impatient, ansible):
+    interrupt("mend", ansible, again=True)
+    until(stand_in.mended)
 
 
 @VERSIONS

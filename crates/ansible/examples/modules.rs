@@ -76,6 +76,12 @@ fn stubborn(context: &Context, values: &Map<String, Value>) -> Result<Outcome, F
     deaf(context, values)
 }
 
+/// Takes longer than anybody waits to put back what it took away.
+fn mends(context: &Context, values: &Map<String, Value>) -> Result<Outcome, Failure> {
+    context.must_end();
+    stubborn(context, values)
+}
+
 const fn module(
     name: &'static str,
     run: fn(&Context, &Map<String, Value>) -> Result<Outcome, Failure>,
@@ -97,6 +103,7 @@ fn main() -> ExitCode {
             module("waits", waits),
             module("deaf", deaf),
             module("stubborn", stubborn),
+            module("mends", mends),
         ],
     )
 }

@@ -38,6 +38,8 @@ pub struct Context {
     pub interrupted: Arc<AtomicBool>,
     /// Whether the module has begun to write.
     pub writing: Arc<AtomicBool>,
+    /// Whether an abrupt end would leave less than there was, or a part of what is all or none.
+    pub must_end: Arc<AtomicBool>,
     /// What the module has begun outside of this process, and whether it still
     /// goes on.
     pub begun: Arc<Mutex<BTreeMap<String, bool>>>,
@@ -75,6 +77,12 @@ impl Context {
     /// this whether the run [is interrupted](Self::is_interrupted) already.
     pub fn begin_writing(&self) {
         self.writing.store(true, Ordering::SeqCst);
+    }
+
+    /// Says that an abrupt end would leave less than there was, or a part of what is all or none: the module is given
+    /// as long as it takes to end in order, and looks after it that this is not for ever. A second signal ends it.
+    pub fn must_end(&self) {
+        self.must_end.store(true, Ordering::SeqCst);
     }
 
     /// Notes work that goes on outside of this process, whatever becomes of it

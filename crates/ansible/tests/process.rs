@@ -8,7 +8,8 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -159,9 +160,8 @@ fn a_reader_that_went_away_is_no_panic() {
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 }
 
-/// Starts a module that works until a signal, sends the signal when it is at
-/// work, and returns what it answers.
-fn interrupt(module: &str, signal: &str) -> (Value, Option<i32>) {
+/// Starts a module that works until a signal, and waits until it is at work; what it says from then on can be read.
+fn at_work(module: &str) -> (Child, BufReader<ChildStderr>) {
     let mut child = command(&[module, "-"]).spawn().unwrap();
     child
         .stdin
@@ -169,14 +169,27 @@ fn interrupt(module: &str, signal: &str) -> (Value, Option<i32>) {
         .unwrap()
         .write_all(br#"{"_ansible_ferrox_progress": true}"#)
         .unwrap();
+    let mut says = BufReader::new(child.stderr.take().unwrap());
+    assert_eq!(line(&mut says), "working\n");
+    (child, says)
+}
+
+fn line(says: &mut BufReader<ChildStderr>) -> String {
     let mut line = String::new();
-    BufReader::new(child.stderr.take().unwrap())
-        .read_line(&mut line)
-        .unwrap();
-    assert_eq!(line, "working\n");
+    says.read_line(&mut line).unwrap();
+    line
+}
+
+fn send(signal: &str, child: &Child) {
     let pid = child.id().to_string();
     let sent = Command::new("kill").args([signal, &pid]).status().unwrap();
     assert!(sent.success());
+}
+
+/// What a module answers that is sent a signal at work.
+fn interrupt(module: &str, signal: &str) -> (Value, Option<i32>) {
+    let (child, _says) = at_work(module);
+    send(signal, &child);
     answer(&child.wait_with_output().unwrap())
 }
 
@@ -214,6 +227,40 @@ fn a_module_that_does_not_stop_is_answered_for() {
 }
 
 #[test]
+fn a_module_that_puts_things_back_is_given_its_time_until_a_second_signal() {
+    let (mut child, mut says) = at_work("mends");
+    let began = Instant::now();
+    send("-INT", &child);
+    // Ctrl-C comes from the terminal and from Ansible.
+    send("-TERM", &child);
+    while began.elapsed() < Duration::from_secs(11) {
+        let line = line(&mut says);
+        assert!(line.starts_with("interrupted: "), "{line}");
+    }
+    assert!(child.try_wait().unwrap().is_none());
+    send("-INT", &child);
+    let (answer, code) = answer(&child.wait_with_output().unwrap());
+    assert_eq!(code, Some(1));
+    assert_eq!(
+        answer["msg"],
+        "interrupted a second time: what it has done by then is not known; left running: UPID:pve1:2"
+    );
+    assert_eq!(answer["failure"]["kind"], "interrupted");
+}
+
+#[test]
+fn a_module_that_puts_things_back_goes_on_when_nobody_listens_any_more() {
+    let (mut child, says) = at_work("mends");
+    drop(says);
+    drop(child.stdout.take());
+    send("-INT", &child);
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(child.try_wait().unwrap().is_none());
+    send("-INT", &child);
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+}
+
+#[test]
 fn progress_is_shown_only_where_it_is_wanted() {
     for (wanted, setting, shown) in [
         (true, "", "half-way through ********\n"),
@@ -243,7 +290,7 @@ fn people_and_tools_get_text() {
     let list = run(&["list"], "");
     assert_eq!(
         String::from_utf8_lossy(&list.stdout),
-        "echo\npanics\nwaits\ndeaf\nstubborn\n"
+        "echo\npanics\nwaits\ndeaf\nstubborn\nmends\n"
     );
     let spec: Value = serde_json::from_slice(&run(&["spec", "echo"], "").stdout).unwrap();
     assert_eq!(

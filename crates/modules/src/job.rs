@@ -118,6 +118,9 @@ pub fn carry_out<J: Job>(task: &Task<'_, J::Args>, cluster: &Cluster) -> Result<
         for notice in &plan.notices {
             task.context.progress(notice);
         }
+        if plan.must_end() {
+            task.context.must_end();
+        }
         task.context.begin_writing();
         let applied = apply::apply(
             cluster.client(),

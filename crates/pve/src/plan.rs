@@ -60,6 +60,11 @@ impl Plan {
         self.tracks.iter().any(Track::changes)
     }
 
+    /// Whether an abrupt end would leave less than there was, or a part of what is all or none.
+    pub fn must_end(&self) -> bool {
+        self.atomic || self.tracks.iter().any(Track::must_end)
+    }
+
     /// Every call of the plan as a person reads it, secrets masked.
     pub fn calls(&self) -> Vec<String> {
         self.tracks
@@ -117,6 +122,10 @@ impl Track {
             steps,
             ..Self::default()
         }
+    }
+
+    fn must_end(&self) -> bool {
+        self.whole || !self.rescue.is_empty() || !self.finally.is_empty()
     }
 
     /// Whether the track writes anything.

@@ -1,11 +1,11 @@
 //! SIGTERM and SIGINT end a run in order.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -21,6 +21,14 @@ const GRACE: Duration = Duration::from_secs(10);
 /// lost with it.
 const GRACE_OF_A_READER: Duration = Duration::from_millis(500);
 
+/// One that must come to its end says so often that it is still at it: whoever started it knows that it lives.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
+
+const STILL_AT_IT: &str = "interrupted: what is half done is brought to an end or taken back; a second signal ends this at once\n";
+
+/// One Ctrl-C comes from the terminal and from Ansible: what follows within this time is the same.
+const ECHO: Duration = Duration::from_secs(1);
+
 /// Raises the flag at the first signal. If the module has not answered by the
 /// end of the grace period, answers in its place and ends the process. Should
 /// the system refuse any of this, the module runs without.
@@ -30,14 +38,15 @@ pub(super) fn watch(desk: &Arc<Desk>, context: &Context) {
     };
     let desk = Arc::clone(desk);
     let writing = Arc::clone(&context.writing);
+    let must_end = Arc::clone(&context.must_end);
     let begun = Arc::clone(&context.begun);
     let _ = std::thread::Builder::new().spawn(move || {
         if signals.read_exact(&mut [0]).is_err() {
             return;
         }
         let mut failure = if writing.load(Ordering::SeqCst) {
-            std::thread::sleep(GRACE);
-            cut_off(&begun.lock().unwrap_or_else(PoisonError::into_inner))
+            let why = out_of_patience(&mut signals, must_end.load(Ordering::SeqCst));
+            cut_off(&why, &begun.lock().unwrap_or_else(PoisonError::into_inner))
         } else {
             std::thread::sleep(GRACE_OF_A_READER);
             Failure::new("interrupted before anything was written")
@@ -47,16 +56,35 @@ pub(super) fn watch(desk: &Arc<Desk>, context: &Context) {
     });
 }
 
+/// Returns when a module that writes has to end, and says why: at a second signal, or when its time is over. One that
+/// must come to its end has the time that it takes.
+fn out_of_patience(signals: &mut UnixStream, must_end: bool) -> String {
+    let first = Instant::now();
+    let _ = signals.set_read_timeout(Some(SIGN_OF_LIFE));
+    loop {
+        if must_end {
+            // A reader that went away is no reason to end.
+            let _ = std::io::stderr().write_all(STILL_AT_IT.as_bytes());
+        } else if first.elapsed() >= GRACE {
+            let seconds = GRACE.as_secs();
+            return format!(
+                "interrupted, and the module did not come to an end within {seconds} s"
+            );
+        }
+        let signal = signals.read_exact(&mut [0]).is_ok();
+        if signal && first.elapsed() >= ECHO {
+            return "interrupted a second time".to_owned();
+        }
+    }
+}
+
 /// What is said in place of a module that writes and does not come to its end.
-fn cut_off(begun: &BTreeMap<String, bool>) -> Failure {
+fn cut_off(why: &str, begun: &BTreeMap<String, bool>) -> Failure {
     let running: Vec<&str> = begun
         .iter()
         .filter_map(|(work, goes_on)| goes_on.then_some(work.as_str()))
         .collect();
-    let mut msg = format!(
-        "interrupted, and the module did not come to an end within {} s: what it has done by then is not known",
-        GRACE.as_secs()
-    );
+    let mut msg = format!("{why}: what it has done by then is not known");
     let mut details = Map::new();
     if !running.is_empty() {
         msg = format!("{msg}; left running: {}", running.join(", "));

@@ -215,6 +215,31 @@ fn an_atomic_plan_that_is_whole_when_the_signal_comes_stays() {
     assert!(applied.succeeded() && applied.changed());
 }
 
+#[test]
+fn a_plan_must_end_that_would_leave_less_than_there_was_or_a_part_of_the_whole() {
+    let put_back = || {
+        vec![Step::call(
+            "put back",
+            "put back",
+            Call::put(path!("thing")),
+        )]
+    };
+    let (mut rescue, mut finally, mut whole) = (pools(&["a"]), pools(&["a"]), pools(&["a"]));
+    rescue.tracks[0].rescue = put_back();
+    finally.tracks[0].finally = put_back();
+    whole.tracks[0].whole = true;
+    for (mut plan, must_end) in [
+        (pools(&["a"]), false),
+        (rescue, true),
+        (finally, true),
+        (whole, true),
+    ] {
+        assert!(plan.must_end(), "all or none");
+        plan.atomic = false;
+        assert_eq!(plan.must_end(), must_end, "{plan:?}");
+    }
+}
+
 /// A snapshot, all or none.
 fn snapshot() -> Plan {
     let snapshots = path!("nodes", "pve1", "qemu", 100u32, "snapshot");
