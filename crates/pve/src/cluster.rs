@@ -4,6 +4,7 @@ pub mod backup;
 pub mod config;
 pub mod nextid;
 pub mod resources;
+mod side_by_side;
 pub mod status;
 
 use std::collections::HashMap;
@@ -92,30 +93,7 @@ impl Cluster {
     }
 
     fn each<T: Send>(&self, calls: &[Call], ask: impl Fn(&Call) -> T + Sync) -> Vec<T> {
-        let workers = self.side_by_side.load(Ordering::Relaxed).min(calls.len());
-        if workers <= 1 {
-            return calls.iter().map(ask).collect();
-        }
-        let answers = Mutex::new(Vec::with_capacity(calls.len()));
-        let next = AtomicUsize::new(0);
-        std::thread::scope(|scope| {
-            for _ in 0..workers {
-                scope.spawn(|| {
-                    loop {
-                        let index = next.fetch_add(1, Ordering::Relaxed);
-                        let Some(call) = calls.get(index) else { break };
-                        let answer = ask(call);
-                        answers
-                            .lock()
-                            .unwrap_or_else(PoisonError::into_inner)
-                            .push((index, answer));
-                    }
-                });
-            }
-        });
-        let mut answers = answers.into_inner().unwrap_or_else(PoisonError::into_inner);
-        answers.sort_unstable_by_key(|(index, _)| *index);
-        answers.into_iter().map(|(_, answer)| answer).collect()
+        side_by_side::ask(calls, self.side_by_side.load(Ordering::Relaxed), ask)
     }
 
     /// As [`Cluster::get_each`], as a type.
