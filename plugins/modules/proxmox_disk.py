@@ -167,7 +167,8 @@ options:
       - "on"
   format:
     description:
-      - The format of a new volume, or of one that is moved, on a storage that has formats. That of a volume
+      - The format of a new volume, or of one that is moved, on a storage that has formats. With
+        O(state=moved) a volume is also converted on the storage that it is on. Otherwise that of a volume
         that is there is what it is.
     type: str
     choices:

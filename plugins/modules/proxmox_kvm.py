@@ -66,8 +66,8 @@ options:
       - hibernated
   timeout:
     description:
-      - How many seconds a step may take where this is stated; a guest has as many to shut down. What is not
-        stated is waited for as long as it takes, up to five minutes.
+      - How many seconds it may take where this is stated; a guest has as many to shut down, and a lock to
+        pass. Otherwise it is waited for as long as it takes, up to four hours, and for a lock a minute.
     type: int
     default: 30
   force:
@@ -542,7 +542,8 @@ notes:
     O(skiplock) are among them.
   - Disks and shared directories are only written with O(update_unsafe=true); otherwise a warning tells which of them
     are not as the task states them. Disks grow to the sizes that are stated. They never shrink, and a volume never
-    takes the place of another one.
+    takes the place of another one. What it was made as it stays, format, O(efidisk0.efitype) and
+    O(tpmstate0.version) among them; a warning tells where the task states otherwise.
   - A clone has what its source has. A second task with O(update=true) writes what is to be otherwise.
   - The module M(ferrox.proxmox.proxmox_clone_vms) clones, configures and starts many VMs in one task.
 author:

@@ -244,6 +244,38 @@ def test_a_disk_is_moved_to_a_storage_once(run, cluster, delete, left):
     assert run(moved)["msg"] == "Disk scsi0 already at nfs storage"
 
 
+def test_a_disk_gets_another_format_on_its_storage(run, cluster):
+    run(VM, disk="scsi0", target_storage="nfs", format="raw", delete_moved=True, state="moved")
+    other = {**VM, "disk": "scsi0", "target_storage": "nfs", "format": "qcow2", "delete_moved": True, "state": "moved"}
+    check = run(other, check=True, diff=True)
+    assert check["diff"] == {"before": {"scsi0 format": "raw"}, "after": {"scsi0 format": "qcow2"}}
+    once(run, other)
+    assert parts(cluster, "scsi0")[0].endswith(".qcow2") and parts(cluster, "unused0") is None
+
+
+@pytest.mark.parametrize("form, refused", [("qcow2", True), ("raw", False)])
+def test_a_disk_whose_storage_has_no_formats_gets_none(run, cluster, form, refused):
+    result = run(VM, disk="scsi0", target_storage="ceph", format=form, state="moved")
+    assert bool(result.get("failed")) == refused and not result["changed"] and writes(cluster) == []
+    if refused:
+        assert "ceph:vm-102-disk-0 is not converted there to qcow2" in result["msg"]
+
+
+def test_another_format_of_a_disk_that_is_there_is_a_warning(run, cluster):
+    result = run(VM, disk="scsi0", format="qcow2")
+    assert not result["changed"]
+    assert result["warnings"] == ["scsi0 has the format raw and not qcow2; state: moved converts it"]
+    assert "warnings" not in run(VM, disk="scsi0", format="raw")
+
+
+def test_a_value_that_waits_says_nothing_of_the_size(run, cluster):
+    """The option of a disk in use waits for the next start, with the size that the disk had."""
+    running = {"vmid": 101, "disk": "scsi0"}
+    once(run, {**running, "iothread": True})
+    once(run, {**running, "state": "resized", "size": "20G"})
+    assert not run(running, iothread=True)["changed"]
+
+
 def test_a_disk_is_handed_over_to_another_vm_once(run, cluster):
     run(NEW)
     given = {**VM, "disk": "scsi1", "target_vmid": 105, "target_disk": "scsi5", "state": "moved"}

@@ -112,7 +112,7 @@ def test_a_disk_grows_and_keeps_its_volume_and_what_is_not_stated(run, cluster):
     check = run({**STOPPED, **larger}, check=True, diff=True)
     assert check["diff"]["after"]["scsi0 size"] == "20G"
     assert run(STOPPED, **larger)["changed"]
-    assert writes(cluster) == ["PUT /nodes/pve2/qemu/102/config", "PUT /nodes/pve2/qemu/102/resize"]
+    assert writes(cluster) == ["PUT /nodes/pve2/qemu/102/resize", "PUT /nodes/pve2/qemu/102/config"]
     parts = config(cluster, 102)["scsi0"].split(",")
     assert parts[0] == "ceph:vm-102-disk-0" and set(parts[1:]) == {"discard=on", "ssd=1", "size=20G"}
     assert not run(STOPPED, **larger)["changed"]

@@ -18,6 +18,9 @@ use crate::fault;
 /// With this many `-v` the result lists the plan's calls.
 const SHOW_CALLS: u8 = 3;
 
+/// How long a blocked plan waits where nothing else is said: an operation that locks a guest is soon over.
+pub const BLOCKED_FOR: Duration = Duration::from_secs(60);
+
 /// What a module is beside its options.
 pub trait Job {
     /// Its options.
@@ -45,8 +48,8 @@ pub trait Job {
     ) -> Report;
 
     /// How long a blocked plan may wait.
-    fn patience(_args: &Self::Args) -> Duration {
-        Duration::from_secs(60)
+    fn patience(_task: &Task<'_, Self::Args>) -> Duration {
+        BLOCKED_FOR
     }
 }
 
@@ -178,7 +181,7 @@ fn ready<J: Job>(
                     cluster.client(),
                     &until,
                     &format!("waiting ({why})"),
-                    J::patience(task.args),
+                    J::patience(task),
                     task.context.interrupted(),
                 )
                 .map_err(|error| fault::unable("make a plan", &error))?;

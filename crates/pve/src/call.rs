@@ -108,6 +108,11 @@ impl Path {
         Self(segments)
     }
 
+    /// Its segments, from the left.
+    pub fn segments(&self) -> &[Segment] {
+        &self.0
+    }
+
     /// `/nodes/pve1/qemu/100` without any encoding, as the node's own commands take it.
     pub(crate) fn plain(&self) -> String {
         let segments = self.0.iter().map(|segment| match segment {

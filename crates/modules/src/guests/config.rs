@@ -1,6 +1,9 @@
 //! The configuration of a guest: what it has, what is wanted of it,
 //! and what has to be written. The one way to compare it and to change it.
 
+mod merge;
+mod volumes;
+
 use std::collections::BTreeMap;
 
 use pve::nodes::guest::GuestKind;
@@ -9,6 +12,12 @@ use pve::wire::{Kind, PropertyString, Size, SshKeys, holds, parse_switch, text_o
 use pve::{Call, Param, Path};
 use secret::Secret;
 use serde_json::{Map, Value, json};
+
+use self::merge::without;
+use self::volumes::sized;
+
+pub use self::merge::merged;
+pub use self::volumes::{LABELS, allocates, is_disk, is_vm, other_label};
 
 /// Keys of a configuration as the API answers them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,10 +53,11 @@ impl Config {
             if waits.is_some() {
                 config.pending.push(key.to_owned());
             }
+            let now = row.get("value").and_then(text_of);
             let value = match (row.get("pending"), row.get("delete")) {
-                (Some(value), _) => text_of(value),
+                (Some(value), _) => text_of(value).map(|next| sized(key, now.as_deref(), next)),
                 (None, Some(_)) => None,
-                (None, None) => row.get("value").and_then(text_of),
+                (None, None) => now,
             };
             if let Some(value) = value {
                 config.values.insert(key.to_owned(), value);
@@ -60,6 +70,15 @@ impl Config {
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.values.get(key).map(String::as_str)
+    }
+
+    /// This configuration, with the sizes that its volumes have in this one.
+    #[must_use]
+    pub fn sized_as(mut self, now: &Self) -> Self {
+        for (key, value) in &mut self.values {
+            *value = sized(key, now.get(key), std::mem::take(value));
+        }
+        self
     }
 
     /// Keys and values.
@@ -195,9 +214,39 @@ impl Change {
             .collect()
     }
 
-    /// `PUT …/config`, below the guest's path.
+    /// The keys whose values ask for new volumes, with these values.
+    pub fn allocations(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.set.iter().filter_map(|(key, value)| match value {
+            Param::Text(text) if allocates(key, text) => Some((key.as_str(), text.as_str())),
+            Param::Text(_) | Param::Secret(_) | Param::Bound(_) => None,
+        })
+    }
+
+    /// Says of a disk that is written the size that it has grown to by then.
+    pub fn grown(&mut self, disk: &str, size: Size) {
+        let sized = |text: &str| {
+            let mut value = PropertyString::parse(Kind::of(disk)?, text).ok()?;
+            value.set("size", &size.to_string()).ok()?;
+            Some(value.to_string())
+        };
+        let written = self.set.iter_mut().find(|(key, _)| key == disk);
+        if let Some((_, Param::Text(value))) = written
+            && let Some(sized) = sized(value)
+        {
+            self.after.insert(disk.to_owned(), json!(sized));
+            *value = sized;
+        }
+    }
+
+    /// The request that writes it, below the guest's path: `PUT …/config`. New volumes of a VM are made by `POST`,
+    /// whose task takes its time; `PUT` answers when they are made, if nobody between has lost patience by then.
     pub fn call(&self, guest: &Path) -> Call {
-        let mut call = Call::put(guest.join("config"));
+        let config = guest.join("config");
+        let mut call = if is_vm(guest) && self.allocations().next().is_some() {
+            Call::post(config)
+        } else {
+            Call::put(config)
+        };
         call.params.clone_from(&self.set);
         if !self.delete.is_empty() {
             call = call.with("delete", self.delete.join(","));
@@ -255,72 +304,12 @@ fn write(kind: GuestKind, change: &mut Change, key: &str, had: Option<&str>, tex
     }
 }
 
-/// A property string less some of its keys.
-fn without(key: &str, had: &str, unset: &[&str]) -> String {
-    let parsed = Kind::of(key).and_then(|kind| PropertyString::parse(kind, had).ok());
-    let Some(mut parsed) = parsed else {
-        return had.to_owned();
-    };
-    for part in unset {
-        parsed.remove(part);
-    }
-    parsed.to_string()
-}
-
-/// Whether the key is that of a disk or drive in use.
-pub fn is_disk(key: &str) -> bool {
-    !key.starts_with("unused")
-        && matches!(Kind::of(key), Some(kind) if kind == Kind::DISK || kind == Kind::STATE_DISK)
-}
-
 /// A value as a person reads it: SSH keys without their percent-encoding.
 fn shown(key: &str, value: &str) -> String {
     match SshKeys::collect([value]) {
         Ok(keys) if key == "sshkeys" => keys.to_text(),
         _ => value.to_owned(),
     }
-}
-
-/// A property string keeps what was not stated of it, the MAC of a network
-/// card above all. An address is the exception: a gateway that was not stated
-/// does not belong to the new address.
-pub fn merged(
-    guest: GuestKind,
-    key: &str,
-    had: Option<&str>,
-    want: &str,
-) -> Result<String, Unwantable> {
-    let unwantable = |why: String| Unwantable {
-        key: key.to_owned(),
-        why,
-    };
-    let Some(kind) = Kind::of(key).filter(|_| !want.is_empty()) else {
-        return Ok(want.to_owned());
-    };
-    let want = PropertyString::parse(kind, want).map_err(|error| unwantable(error.to_string()))?;
-    let whole = key.starts_with("ipconfig") || matches!(key, "boot" | "cicustom");
-    let had = had.and_then(|had| PropertyString::parse(kind, had).ok());
-    let mut merged = match &had {
-        Some(had) if !whole => had.merge(&want),
-        _ => want,
-    };
-    if guest == GuestKind::Qemu && kind == Kind::NET && merged.get("model").is_none() {
-        merged
-            .set("model", "virtio")
-            .map_err(|error| unwantable(error.to_string()))?;
-    }
-    let volume = |disk: &PropertyString| disk.get("file").map(str::to_owned);
-    // The medium of a drive may be another one.
-    let is_drive = had.as_ref().and_then(|had| had.get("media")) == Some("cdrom");
-    if let Some(volume_there) = had.as_ref().and_then(volume)
-        && volume(&merged).is_some_and(|volume| volume != volume_there)
-        && !is_drive
-    {
-        return Err(unwantable(format!(
-            "there is a disk already ({volume_there}); it would be replaced by another"
-        )));
-    }
-    Ok(merged.to_string())
 }
 
 #[cfg(test)]

@@ -1,30 +1,40 @@
 //! What is wanted of a disk that is there: its volume is kept, its size only grows.
 
+use std::cmp::Ordering;
+
+use ansible::Failure;
+use pve::Cluster;
+use pve::nodes::guest::Address;
 use pve::wire::{Kind, PropertyString, Size};
 
-use super::config::Unwantable;
+use super::config::{Config, LABELS, Unwantable, other_label};
 use super::values::unwantable;
+use crate::fault;
 
 /// A wanted disk beside the one that is there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fitted {
     /// What is wanted of it, about the volume that is there.
     pub value: String,
     /// The size that it grows to.
     pub grows: Option<Size>,
+    /// What is wanted and cannot be had of the volume that is there.
+    pub left: Vec<String>,
 }
 
 /// Brings a wanted disk, `local-lvm:64,discard=on` or `local-lvm:vm-101-disk-0,size=64G`, together with the one
-/// that is there. A wanted size that is larger is a growth; a smaller one is none, as a disk cannot shrink.
+/// that is there. A wanted size that is larger is a growth; a disk cannot shrink, nor become another format by
+/// what its configuration says.
 pub fn fitted(key: &str, have: &str, want: &str) -> Result<Fitted, Unwantable> {
     let kind = Kind::of(key).ok_or_else(|| unwantable(key, "is no disk"))?;
     let parse = |text| PropertyString::parse(kind, text).map_err(|error| unwantable(key, error));
     let mut want = parse(want)?;
+    let as_it_is = |want: PropertyString| Fitted {
+        value: want.to_string(),
+        ..Fitted::default()
+    };
     let Ok(have) = parse(have) else {
-        return Ok(Fitted {
-            value: want.to_string(),
-            grows: None,
-        });
+        return Ok(as_it_is(want));
     };
     let asked = asked_size(&want);
     if have.get("media") == Some("cdrom") {
@@ -33,28 +43,72 @@ pub fn fitted(key: &str, have: &str, want: &str) -> Result<Fitted, Unwantable> {
             want.set("media", "disk")
                 .map_err(|error| unwantable(key, error))?;
         }
-        return Ok(Fitted {
-            value: want.to_string(),
-            grows: None,
-        });
+        return Ok(as_it_is(want));
     }
     let is_request = asked.is_some() && want.storage() == have.storage();
-    let size = if is_request { asked } else { want.size() };
-    let grows = match (kind == Kind::DISK, have.size(), size) {
-        (true, Some(have), Some(size)) if size > have => Some(size),
-        _ => None,
-    };
+    let keeps = is_request || want.get("file").is_none() || want.get("file") == have.get("file");
+    let imports = want.get("import-from").is_some();
+    let size = if is_request { asked } else { want.size() }.filter(|_| keeps && !imports);
+    let (mut grows, mut left) = (None, Vec::new());
+    if let (true, Some(have), Some(size)) = (kind == Kind::DISK, have.size(), size) {
+        match size.cmp(&have) {
+            Ordering::Greater => grows = Some(size),
+            Ordering::Less => left.push(format!("it is {have}, and disks cannot shrink to {size}")),
+            Ordering::Equal => {}
+        }
+    }
     want.remove("size");
+    if !keeps {
+        return Ok(as_it_is(want));
+    }
+    if let Some(wanted) = want.get("format")
+        && let Some(format) = have.get("file").map(format_of)
+        && wanted != format
+    {
+        left.push(format!(
+            "its format is {format}, and not {wanted}: proxmox_disk with state: moved converts it"
+        ));
+    }
+    want.remove("format");
+    if kind == Kind::STATE_DISK {
+        for label in &LABELS {
+            left.extend(other_label(&have, &want, label));
+            want.remove(label.0);
+        }
+    }
     if is_request && let Some(volume) = have.get("file") {
         want.set("file", volume)
             .map_err(|error| unwantable(key, error))?;
-        want.remove("format");
         want.remove("import-from");
     }
     Ok(Fitted {
         value: want.to_string(),
         grows,
+        left,
     })
+}
+
+/// The format of a volume, which its name ends with where the storage has several.
+pub fn format_of(volume: &str) -> &str {
+    match volume.rsplit_once('.') {
+        Some((_, format)) if matches!(format, "qcow2" | "vmdk") => format,
+        _ => "raw",
+    }
+}
+
+/// Whether a volume's name tells its format: then the server can make another one of it on the same storage.
+pub fn has_format(volume: &str) -> bool {
+    matches!(volume.rsplit_once('.'), Some((_, "raw" | "qcow2" | "vmdk")))
+}
+
+/// The configuration of a guest with the sizes that its disks have now. What waits for the next boot tells the size
+/// that a disk had when it was written.
+pub fn sized_as_now(have: Config, address: &Address, cluster: &Cluster) -> Result<Config, Failure> {
+    let pending = cluster.get(&address.pending()).map_err(|error| {
+        let what = format!("read the sizes of the disks of `{}`", address.vmid);
+        fault::unable(&what, &error)
+    })?;
+    Ok(have.sized_as(&Config::from_pending(&pending)))
 }
 
 /// The size of a volume that is asked for and not named: `local-lvm:64` is 64 GiB.
@@ -125,7 +179,7 @@ mod tests {
                 "efidisk0",
                 "ceph:vm-1-disk-1,size=528K",
                 "ceph:1,efitype=4m",
-                "ceph:vm-1-disk-1,efitype=4m",
+                "ceph:vm-1-disk-1",
                 None,
             ),
             (

@@ -158,8 +158,8 @@ impl Job for ProxmoxCloneVms {
         report(&notes, plan, applied, cluster)
     }
 
-    fn patience(args: &CloneArgs) -> Duration {
-        Duration::from_secs(args.0.timeout)
+    fn patience(task: &Task<'_, CloneArgs>) -> Duration {
+        Duration::from_secs(task.args.0.timeout)
     }
 }
 

@@ -210,8 +210,8 @@ impl Job for ProxmoxCloudTemplate {
         report
     }
 
-    fn patience(args: &CloudTemplateArgs) -> Duration {
-        Duration::from_secs(args.timeout.into())
+    fn patience(task: &Task<'_, CloudTemplateArgs>) -> Duration {
+        Duration::from_secs(task.args.timeout.into())
     }
 }
 

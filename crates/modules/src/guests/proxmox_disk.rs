@@ -190,7 +190,9 @@ impl Job for ProxmoxDisk {
         };
         let deed = match args.state {
             State::Present => present::present(args, &subject),
-            State::Resized => resized::resized(args.size.as_deref().unwrap_or_default(), &subject),
+            State::Resized => {
+                resized::resized(args.size.as_deref().unwrap_or_default(), &subject, cluster)
+            }
             State::Detached => unlinked::detached(&subject),
             State::Moved => moved::moved(args, &subject, cluster, &sought.resources),
             State::Absent => unlinked::absent(&subject),

@@ -1,5 +1,7 @@
 //! `proxmox_kvm`: a virtual machine, by `/nodes/{node}/qemu`.
 
+use std::time::Duration;
+
 use ansible::{Args, Choice, Failure};
 use pve::apply::Applied;
 use pve::{Cluster, Plan, Planned};
@@ -8,8 +10,9 @@ use super::kvm::making::Making;
 use super::kvm::subject::Notes;
 use super::kvm::wanted::Configuration;
 use super::kvm::{cloned, created, moved, pending, states, updated};
+use super::power::secs;
 use crate::connection::{Connection, DropIn};
-use crate::job::{Job, Report, Task};
+use crate::job::{BLOCKED_FOR, Job, Report, Task};
 
 /// The options of `proxmox_kvm`.
 #[derive(Args, Debug)]
@@ -42,8 +45,8 @@ pub struct KvmArgs {
     /// (V(template)). V(current) only tells what it does.
     #[arg(default = "present")]
     pub state: State,
-    /// How many seconds a step may take where this is stated; a guest has as many to shut down. What is not stated
-    /// is waited for as long as it takes, up to five minutes.
+    /// How many seconds it may take where this is stated; a guest has as many to shut down, and a lock to pass.
+    /// Otherwise it is waited for as long as it takes, up to four hours, and for a lock a minute.
     #[arg(default = 30)]
     pub timeout: u32,
     /// Whether the VM may be stopped the hard way: with O(state=stopped) after O(timeout), with O(state=restarted) by
@@ -186,5 +189,13 @@ impl Job for Kvm {
         };
         report.warnings.extend(waiting);
         report
+    }
+
+    fn patience(task: &Task<'_, KvmArgs>) -> Duration {
+        if task.context.given("timeout") {
+            secs(task.args.timeout)
+        } else {
+            BLOCKED_FOR
+        }
     }
 }

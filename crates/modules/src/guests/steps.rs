@@ -13,6 +13,7 @@ mod migrate;
 mod power;
 mod reboot;
 mod remove;
+mod settled;
 mod snapshot;
 
 use std::time::Duration;

@@ -98,7 +98,7 @@ impl Job for Sample {
         }
     }
 
-    fn patience(_args: &SampleArgs) -> Duration {
+    fn patience(_task: &Task<'_, SampleArgs>) -> Duration {
         Duration::from_millis(200)
     }
 }

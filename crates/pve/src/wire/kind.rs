@@ -175,7 +175,12 @@ impl Kind {
         aliases: &[("volume", "file")],
         models: &[],
         allocation: Allocation::Unsized,
-        properties: &[typed("size", Type::Size), switch("pre-enrolled-keys", "0")],
+        properties: &[
+            typed("size", Type::Size),
+            word("efitype", "2m"),
+            switch("pre-enrolled-keys", "0"),
+            word("version", "v1.2"),
+        ],
     };
 
     /// `rootfs`, `mpN` of containers. A container's mount point is backed up

@@ -180,3 +180,52 @@ fn the_medium_of_a_drive_may_change_whatever_its_bus() {
     let disk = wanted(&[("ide0", "none,media=cdrom")]);
     assert!(change_of(&disk).is_err(), "a disk is no drive");
 }
+
+#[test]
+fn new_volumes_of_a_vm_are_made_by_a_task() {
+    let have = Config::from_config(&json!({"ide2": "none,media=cdrom"}));
+    for (key, value, makes) in [
+        ("scsi0", "local-lvm:32", true),
+        (
+            "scsi0",
+            "local-lvm:0,import-from=local:import/a.qcow2",
+            true,
+        ),
+        ("ide2", "local-lvm:cloudinit", true),
+        ("efidisk0", "local-lvm:1,efitype=4m", true),
+        ("scsi0", "local-lvm:vm-101-disk-0", false),
+        ("ide2", "local:iso/a.iso,media=cdrom", false),
+        ("cores", "4", false),
+    ] {
+        let change = change(&have, &wanted(&[(key, value)]), Compared::Same).unwrap();
+        assert_eq!(change.allocations().count(), usize::from(makes), "{value}");
+        for (kind, verb) in [("qemu", if makes { "POST" } else { "PUT" }), ("lxc", "PUT")] {
+            let call = Call::to_string(&change.call(&path!("nodes", "pve1", kind, 101)));
+            assert!(call.starts_with(verb), "{call}");
+        }
+    }
+}
+
+#[test]
+fn a_value_that_waits_has_the_size_that_its_disk_has_now() {
+    let config = Config::from_pending(&json!([
+        {"key": "scsi0", "value": "ceph:vm-1-disk-0,size=64G", "pending": "ceph:vm-1-disk-0,iothread=1,size=32G"},
+        {"key": "scsi1", "value": "ceph:vm-1-disk-1,size=8G", "pending": "ceph:vm-1-disk-2,size=4G"},
+    ]));
+    assert_eq!(
+        config.get("scsi0"),
+        Some("ceph:vm-1-disk-0,iothread=1,size=64G")
+    );
+    assert_eq!(config.get("scsi1"), Some("ceph:vm-1-disk-2,size=4G"));
+}
+
+#[test]
+fn what_a_volume_was_made_as_is_not_written_over_it() {
+    let have = Config::from_config(&json!({"efidisk0": "ceph:vm-1-disk-0,size=528K"}));
+    let change = |value| change(&have, &wanted(&[("efidisk0", value)]), Compared::Same);
+    assert!(change("ceph:1,efitype=2m").unwrap().set.is_empty());
+    assert_eq!(
+        change("ceph:1,efitype=4m").unwrap_err().to_string(),
+        "efidisk0: its efitype is 2m, which is chosen when it is made, and not 4m"
+    );
+}

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use ansible::Failure;
 use pve::cluster::resources::Resources;
+use pve::wire::parse_switch;
 use pve::wire::password::Compared;
-use pve::wire::{Kind, PropertyString, parse_switch};
 use pve::{Cluster, Planned};
 use serde_json::{Value, json};
 
@@ -17,6 +17,7 @@ use super::subject::{Notes, hold_no_vm, named, title};
 use super::wanted::Stated;
 use crate::guests::config::{Config, Unwantable, change};
 use crate::guests::delta::Delta;
+use crate::guests::disks::sized_as_now;
 use crate::guests::held;
 use crate::guests::proxmox::ContainerArgs;
 use crate::guests::single::{Deed, One, patience};
@@ -46,7 +47,7 @@ pub fn plan(task: &Task<'_, ContainerArgs>, cluster: &Cluster) -> Result<Planned
             .planned(&one.address, &title)
             .map(Notes::of));
     }
-    updated(task, &stated, &sought.resources, &one, &title)
+    updated(task, &stated, &sought.resources, &one, &title, cluster)
 }
 
 /// What cannot be wanted, as a failure.
@@ -79,28 +80,34 @@ fn updated(
     resources: &Resources,
     one: &One<Arc<Value>>,
     title: &str,
+    cluster: &Cluster,
 ) -> Result<Planned<Notes>, Failure> {
     let args = task.args;
-    let have = Config::from_config(&one.read);
+    let mut have = Config::from_config(&one.read);
     let path = one.address.path();
     hold_deletion(args, one, &have, title)?;
-    let about = stated.about(&have).map_err(|error| unwanted(&error))?;
-    let change = change(&have, &about.wanted, Compared::Same).map_err(|error| unwanted(&error))?;
+    let mut about = stated.about(&have).map_err(|error| unwanted(&error))?;
+    if !about.sizes.is_empty() {
+        have = sized_as_now(have, &one.address, cluster)?;
+        about = stated.about(&have).map_err(|error| unwanted(&error))?;
+    }
+    let mut change =
+        change(&have, &about.wanted, Compared::Same).map_err(|error| unwanted(&error))?;
     let growth = steps::grow(&path, &have, &about.sizes).map_err(Failure::new)?;
     let mut delta = Delta::default();
-    delta.before.extend(change.before.clone());
-    delta.after.extend(change.after.clone());
-    delta.then(steps::configure(&path, &change));
-    let after = have.with(&change);
+    // A running container is told the options of a volume at its next start: with the size that it has then.
     for (key, _, size, step) in growth {
-        let grown = after.get(&key).and_then(|volume| {
-            let mut volume = PropertyString::parse(Kind::MOUNT, volume).ok()?;
+        let grown = have.disk(&key).and_then(|mut volume| {
             volume.set("size", &size.to_string()).ok()?;
             Some(volume.to_string())
         });
         delta.show(&key, json!(have.get(&key)), json!(grown));
         delta.then([step]);
+        change.grown(&key, size);
     }
+    delta.before.extend(change.before.clone());
+    delta.after.extend(change.after.clone());
+    delta.then(steps::configure(&path, &change));
     let is_off = resources
         .guest(one.address.vmid)
         .is_some_and(|guest| guest.status == "stopped");

@@ -1,7 +1,7 @@
 //! A VM that is made as a clone.
 
 use ansible::Failure;
-use pve::cluster::resources::Resources;
+use pve::cluster::resources::{Guest, Resources};
 use pve::nodes::guest::Live;
 use pve::{Cluster, Planned};
 use serde_json::json;
@@ -29,7 +29,7 @@ pub fn plan(
     let source = Named::of(args.vmid, Some(source), VMS)
         .ok_or_else(|| Failure::new("clone names nothing that could be cloned"))?;
     let sought = source.current(cluster)?;
-    if let Some(there) = there(args, &sought.resources, cluster)? {
+    if let Some(there) = there(args, sought.guest.as_ref(), &sought.resources, cluster)? {
         return Ok(Notes::nothing(there));
     }
     hold_free(args.making.newid, &sought.resources)?;
@@ -48,6 +48,7 @@ pub fn plan(
 /// The clone, where it is there already: under its VMID, or else under its name.
 fn there(
     args: &KvmArgs,
+    source: Option<&One<Live>>,
     resources: &Resources,
     cluster: &Cluster,
 ) -> Result<Option<Deed>, Failure> {
@@ -72,12 +73,34 @@ fn there(
     let Some(named) = Named::of(None, args.name.as_deref(), VMS) else {
         return Ok(None);
     };
-    let guest = named.current(cluster)?.guest;
-    Ok(guest.map(|one| {
-        let vmid = one.address.vmid;
-        let name = one.label();
+    let says = |vmid: u32, name: &str| {
         Deed::says(format!("vmid {vmid} with VM name {name} already exists")).returns("vmid", vmid)
-    }))
+    };
+    if let (Some(source), Some(name)) = (source, args.name.as_deref())
+        && source.name.as_deref() == Some(name)
+    {
+        let namesake = namesake(source.address.vmid, name, resources, cluster);
+        return Ok(namesake.map(|vmid| says(vmid, name)));
+    }
+    let guest = named.current(cluster)?.guest;
+    Ok(guest.map(|one| says(one.address.vmid, &one.label())))
+}
+
+/// A VM beside the source that has the source's name: no VM is its own clone.
+fn namesake(source: u32, name: &str, resources: &Resources, cluster: &Cluster) -> Option<u32> {
+    let others = resources
+        .guests
+        .iter()
+        .filter(|guest| VMS.contains(&guest.address.kind) && guest.address.vmid != source);
+    let is_so_named = |guest: &&Guest| match guest.name.as_deref() {
+        Some(other) => other == name,
+        // One that is young, or on a node that is offline.
+        None => cluster
+            .live(&guest.address)
+            .is_ok_and(|live| live.name.as_deref() == Some(name)),
+    };
+    let mut named = others.filter(is_so_named);
+    named.next().map(|guest| guest.address.vmid)
 }
 
 /// The source has what is to be cloned, and can be cloned so.

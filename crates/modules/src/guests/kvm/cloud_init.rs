@@ -43,7 +43,7 @@ impl CloudInit {
         stated.text("citype", self.citype.as_ref());
         stated.switch("ciupgrade", self.ciupgrade);
         stated.text("ciuser", self.ciuser.as_ref());
-        stated.numbered(self.ipconfig.as_ref())?;
+        stated.numbered("ipconfig", self.ipconfig.as_ref())?;
         stated.put("nameserver", list(self.nameservers.as_ref()));
         stated.put("searchdomain", list(self.searchdomains.as_ref()));
         let keys = self.sshkeys.as_ref().map(|keys| sshkeys(&json!(keys)));

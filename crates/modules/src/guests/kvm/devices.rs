@@ -47,15 +47,15 @@ impl Devices {
         ] {
             stated.text(key, text.as_ref());
         }
-        for numbered in [
-            &self.audio,
-            &self.hostpci,
-            &self.net,
-            &self.parallel,
-            &self.serial,
-            &self.usb,
+        for (option, keys) in [
+            ("audio", &self.audio),
+            ("hostpci", &self.hostpci),
+            ("net", &self.net),
+            ("parallel", &self.parallel),
+            ("serial", &self.serial),
+            ("usb", &self.usb),
         ] {
-            stated.numbered(numbered.as_ref())?;
+            stated.numbered(option, keys.as_ref())?;
         }
         Ok(())
     }

@@ -55,14 +55,14 @@ impl Disks {
     pub fn state(&self, stated: &mut Stated) -> Result<(), Unwantable> {
         stated.put("efidisk0", self.efidisk0.as_ref().map(EfiDisk::property));
         stated.put("tpmstate0", self.tpmstate0.as_ref().map(TpmState::property));
-        for numbered in [
-            &self.ide,
-            &self.sata,
-            &self.scsi,
-            &self.virtio,
-            &self.virtiofs,
+        for (option, keys) in [
+            ("ide", &self.ide),
+            ("sata", &self.sata),
+            ("scsi", &self.scsi),
+            ("virtio", &self.virtio),
+            ("virtiofs", &self.virtiofs),
         ] {
-            stated.numbered(numbered.as_ref())?;
+            stated.numbered(option, keys.as_ref())?;
         }
         Ok(())
     }

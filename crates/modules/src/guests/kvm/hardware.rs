@@ -121,6 +121,6 @@ impl Hardware {
         ] {
             stated.text(key, text.as_ref());
         }
-        stated.numbered(self.numa.as_ref())
+        stated.numbered("numa", self.numa.as_ref())
     }
 }

@@ -17,8 +17,10 @@ pub struct Settled {
     pub wanted: Wanted,
     /// The sizes that disks grow to.
     pub sizes: BTreeMap<String, Size>,
-    /// What is wanted otherwise than it is, and is not written.
-    pub left: Vec<String>,
+    /// What is wanted otherwise than it is, and is not written without `update_unsafe`.
+    left: Vec<String>,
+    /// What is wanted of a volume that is there, and cannot be had.
+    warnings: Vec<String>,
 }
 
 impl Settled {
@@ -43,7 +45,11 @@ impl Settled {
     }
 
     fn take(&mut self, have: &Config, key: String, text: &str) -> Result<(), Unwantable> {
-        let Fitted { value, grows } = fit(have, &key, text)?;
+        let Fitted { value, grows, left } = fit(have, &key, text)?;
+        let warnings = left
+            .iter()
+            .map(|why| format!("{key} is left as it is: {why}"));
+        self.warnings.extend(warnings);
         if let Some(size) = grows {
             self.sizes.insert(key.clone(), size);
         }
@@ -51,14 +57,16 @@ impl Settled {
         Ok(())
     }
 
-    /// The warning about what is not written, if there is anything.
-    pub fn warning(&self) -> Option<String> {
-        (!self.left.is_empty()).then(|| {
-            format!(
+    /// The warnings about what is not written.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = self.warnings.clone();
+        if !self.left.is_empty() {
+            warnings.push(format!(
                 "update_unsafe is false, so that these are left as they are: {}",
                 self.left.join("; ")
-            )
-        })
+            ));
+        }
+        warnings
     }
 }
 
@@ -76,17 +84,18 @@ fn fit(have: &Config, key: &str, text: &str) -> Result<Fitted, Unwantable> {
         Some(have) => fitted(key, have, text),
         None => Ok(Fitted {
             value: text.to_owned(),
-            grows: None,
+            ..Fitted::default()
         }),
     }
 }
 
 fn differs(have: &Config, key: &str, text: &str) -> bool {
-    let Ok(Fitted { value, grows }) = fit(have, key, text) else {
+    let Ok(Fitted { value, grows, left }) = fit(have, key, text) else {
         return true;
     };
     let wanted = Wanted::from([(key.to_owned(), Want::Text(value))]);
     grows.is_some()
+        || !left.is_empty()
         || change(have, &wanted, Compared::Same).map_or(true, |change| !change.is_empty())
 }
 
@@ -147,10 +156,12 @@ mod tests {
             "PUT /vm/config cores=4 net0=virtio=BC:24:11:00:00:01,bridge=vmbr0,tag=20"
         );
         assert_eq!(
-            settled.warning().unwrap(),
-            "update_unsafe is false, so that these are left as they are: scsi0 is \
+            settled.warnings(),
+            [
+                "update_unsafe is false, so that these are left as they are: scsi0 is \
              `local-lvm:vm-101-disk-0,size=32G,ssd=1`, `local-lvm:64` is wanted; there is no virtiofs1, \
              `other` is wanted"
+            ]
         );
     }
 
@@ -158,12 +169,12 @@ mod tests {
     fn what_is_as_it_is_wanted_is_no_warning() {
         for (key, value) in [
             ("scsi0", "local-lvm:32"),
-            ("scsi0", "local-lvm:16,ssd=on"),
+            ("scsi0", "local-lvm:32,ssd=on"),
             ("scsi0", "local-lvm:vm-101-disk-0"),
             ("virtiofs0", "dirid=share,cache=auto"),
         ] {
             let settled = settled(&[(key, value)], false).unwrap();
-            assert_eq!(settled.warning(), None, "{value}");
+            assert_eq!(settled.warnings(), [""; 0], "{value}");
         }
     }
 
@@ -196,7 +207,7 @@ mod tests {
             assert_eq!(call(&settled), expected, "{value}");
             let grown = settled.sizes.get(key).map(ToString::to_string);
             assert_eq!(grown.as_deref(), size, "{value}");
-            assert_eq!(settled.warning(), None);
+            assert_eq!(settled.warnings(), [""; 0]);
         }
     }
 

@@ -52,14 +52,28 @@ impl Stated {
         }
     }
 
-    /// Numbered keys with a property string each, or a dictionary of its keys. One that is null is not stated.
-    pub fn numbered(&mut self, keys: Option<&Numbered>) -> Result<(), Unwantable> {
+    /// The numbered keys of an option with a property string each, or a dictionary of its keys. One that is null is
+    /// not stated.
+    pub fn numbered(&mut self, option: &str, keys: Option<&Numbered>) -> Result<(), Unwantable> {
         for (key, value) in keys.into_iter().flatten() {
+            hold_key(option, key)?;
             if !value.is_null() {
                 self.put(key, Some(property(key, value)?));
             }
         }
         Ok(())
+    }
+}
+
+/// An option takes its own keys alone: what is a disk is compared as a disk wherever it stands.
+fn hold_key(option: &str, key: &str) -> Result<(), Unwantable> {
+    let number = key.strip_prefix(option).unwrap_or_default();
+    match number.parse::<u16>() {
+        Ok(parsed) if parsed.to_string() == number => Ok(()),
+        _ => Err(unwantable(
+            option,
+            format!("`{key}` is none of its keys, which are {option}0, {option}1 and so on"),
+        )),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use ansible::Failure;
 use pve::nodes::guest::Address;
-use pve::plan::{Probe, Verdict};
+use pve::plan::{Lost, Probe, Verdict};
 use pve::wire::password::Compared;
 use pve::{Cluster, Planned, Step};
 use serde_json::{Value, json};
@@ -12,11 +12,12 @@ use super::settled::Settled;
 use super::subject::{Notes, named, of_root, planned, unwanted};
 use crate::guests::config::{Config, Want, Wanted, change};
 use crate::guests::delta::Delta;
+use crate::guests::disks::sized_as_now;
 use crate::guests::password;
 use crate::guests::proxmox_kvm::KvmArgs;
 use crate::guests::rights::hold_root;
 use crate::guests::single::Deed;
-use crate::guests::steps::{grow, look};
+use crate::guests::steps::{configure, grow, look};
 use crate::job::Task;
 
 /// The plan.
@@ -24,7 +25,7 @@ pub fn plan(task: &Task<'_, KvmArgs>, cluster: &Cluster) -> Result<Planned<Notes
     let args = task.args;
     let named = named(args)?;
     let one = named.config(cluster)?.there(&named, cluster)?;
-    let have = Config::from_config(&one.read);
+    let mut have = Config::from_config(&one.read);
     let compared = match &args.configuration.cloud_init.cipassword {
         Some(wanted) if have.get("cipassword").is_some() => {
             let user_data = cluster.get(&password::user_data(&one.address));
@@ -33,6 +34,10 @@ pub fn plan(task: &Task<'_, KvmArgs>, cluster: &Cluster) -> Result<Planned<Notes
         _ => Compared::Differs,
     };
     let wanted = wanted(args).map_err(|error| unwanted("update", &one.label(), &error))?;
+    let settled = Settled::of(&have, wanted.clone(), args.changing.update_unsafe);
+    if settled.is_ok_and(|settled| !settled.sizes.is_empty()) {
+        have = sized_as_now(have, &one.address, cluster)?;
+    }
     let subject = Subject {
         address: &one.address,
         label: one.label(),
@@ -83,7 +88,7 @@ fn deed(
     let settled =
         Settled::of(have, wanted, args.changing.update_unsafe).map_err(|error| unable(&error))?;
     hold_ovmf(have, &settled.wanted).map_err(|why| unable(&why))?;
-    let change = change(have, &settled.wanted, compared).map_err(|error| unable(&error))?;
+    let mut change = change(have, &settled.wanted, compared).map_err(|error| unable(&error))?;
     let mut keys = of_root(change.set.iter().map(|(key, _)| key.as_str()));
     if args.skiplock == Some(true) && !change.is_empty() {
         keys.push("skiplock");
@@ -91,20 +96,22 @@ fn deed(
     hold_root(subject.user, &keys)?;
     let growths = grow(&vm, have, &settled.sizes).map_err(|why| unable(&why))?;
 
-    let mut delta = Delta {
-        before: change.before.clone(),
-        after: change.after.clone(),
-        ..Delta::default()
-    };
-    if !change.is_empty() {
-        let step = Step::call("update", "updated", change.call(&vm));
-        delta.then([guarded(args, step, address)]);
-    }
+    let mut delta = Delta::default();
+    // A running guest is told the options of a disk at its next boot: with the size that it has then.
     for (disk, from, to, step) in growths {
         let sized = |size: pve::wire::Size| json!(size.to_string());
         delta.show(&format!("{disk} size"), sized(from), sized(to));
         delta.then([step]);
+        change.grown(&disk, to);
     }
+    delta.before.extend(change.before.clone());
+    delta.after.extend(change.after.clone());
+    let update = configure(&vm, &change).map(|step| Step {
+        verb: "update",
+        done: "updated",
+        ..step
+    });
+    delta.then(update.map(|step| guarded(args, step, address)));
     let name = args.name.as_deref().unwrap_or(label);
     let vmid = address.vmid;
     let mut deed = if delta.steps.is_empty() {
@@ -112,7 +119,7 @@ fn deed(
     } else {
         Deed::says(format!("VM {name} with vmid {vmid} updated")).does(delta)
     };
-    deed.warnings.extend(settled.warning());
+    deed.warnings.extend(settled.warnings());
     if compared == Compared::Unknown {
         deed.warnings.push(
             "cipassword cannot be compared with what is stored, and is set on creation only"
@@ -171,7 +178,8 @@ pub fn guarded(args: &KvmArgs, mut step: Step, address: &Address) -> Step {
         call.with_some("digest", args.digest.as_ref())
             .with_some("skiplock", skiplock)
     });
-    let Some(digest) = args.digest.clone() else {
+    // What makes volumes looks for them itself.
+    let (Some(digest), Lost::Repeat) = (args.digest.clone(), &step.lost) else {
         return step;
     };
     let probe = Probe::get(address.config(), move |answer| match answer {

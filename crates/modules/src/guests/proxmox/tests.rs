@@ -33,6 +33,7 @@ fn canned() -> Canned {
             "GET /nodes/pve1/lxc/201/config",
             json!({"hostname": "mail", "memory": 512, "rootfs": "ceph:vm-201-disk-0,size=8G"}),
         )
+        .always("GET /nodes/pve1/lxc/201/pending", json!([]))
         .always(
             "GET /nodes/pve1/lxc/202/config",
             json!({"hostname": "alpine", "template": 1, "rootfs": "ceph:base-202-disk-0,size=1G"}),
@@ -158,8 +159,8 @@ fn a_container_is_made_or_brought_to_what_is_stated() {
         (
             json!({"vmid": 201, "hostname": "mail", "memory": 1024, "disk": "ceph:10,acl=1"}),
             vec![
-                "PUT /nodes/pve1/lxc/201/config memory=1024 rootfs=ceph:vm-201-disk-0,size=8G,acl=1",
                 "PUT /nodes/pve1/lxc/201/resize disk=rootfs size=10G",
+                "PUT /nodes/pve1/lxc/201/config memory=1024 rootfs=ceph:vm-201-disk-0,size=10G,acl=1",
             ],
         ),
         (

@@ -48,8 +48,8 @@ pub struct Drive {
     /// Whether what the VM discards is given back to the storage (V(on)).
     #[arg(choices = ["ignore", "on"])]
     pub discard: Option<String>,
-    /// The format of a new volume, or of one that is moved, on a storage that has formats. That of a volume that is
-    /// there is what it is.
+    /// The format of a new volume, or of one that is moved, on a storage that has formats. With O(state=moved) a
+    /// volume is also converted on the storage that it is on. Otherwise that of a volume that is there is what it is.
     #[arg(choices = ["raw", "cow", "qcow", "qed", "qcow2", "vmdk", "cloop"])]
     pub format: Option<String>,
     /// How many heads it pretends to have. Proxmox VE 9 knows no such setting any more.

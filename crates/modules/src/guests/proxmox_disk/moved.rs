@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::{DiskArgs, Moving, Subject, key};
 use crate::guests::config::Config;
 use crate::guests::delta::Delta;
+use crate::guests::disks::{format_of, has_format};
 use crate::guests::single::{Deed, vm};
 use crate::guests::steps::{MoveDisk, give_disk};
 
@@ -42,24 +43,48 @@ pub(super) fn moved(
 
 fn to_storage(args: &DiskArgs, subject: &Subject<'_>, storage: &str) -> Result<Deed, Failure> {
     let had = there(subject)?;
-    if storage_of(subject) == Some(storage.to_owned()) {
-        let key = subject.key;
-        return Ok(Deed::says(format!(
-            "Disk {key} already at {storage} storage"
-        )));
+    let parts = subject.parts();
+    let volume = parts
+        .as_ref()
+        .and_then(|parts| parts.get("file"))
+        .unwrap_or_default();
+    let is_there = storage_of(subject) == Some(storage.to_owned());
+    let format = args.drive.format.as_deref();
+    let other = format.filter(|format| *format != format_of(volume));
+    match other {
+        None if is_there => {
+            let key = subject.key;
+            return Ok(Deed::says(format!(
+                "Disk {key} already at {storage} storage"
+            )));
+        }
+        Some(format) if is_there && !has_format(volume) => {
+            let why = format!(
+                "it is on {storage} already, and {volume} is not converted there to {format}: the server converts a \
+                 volume within its storage where the name has a format, such as vm-100-disk-0.raw; move it to \
+                 another storage and back"
+            );
+            return Err(subject.unable("move", why));
+        }
+        _ => {}
     }
     let step = MoveDisk {
         vm: subject.vm,
         key: subject.key,
         had,
         storage,
-        format: args.drive.format.as_deref(),
+        format,
         delete: args.moving.delete_moved == Some(true),
         limit: args.moving.bwlimit,
     };
     let mut delta = Delta::default();
     let name = format!("{} storage", subject.key);
-    delta.show(&name, json!(storage_of(subject)), json!(storage));
+    if is_there {
+        let name = format!("{} format", subject.key);
+        delta.show(&name, json!(format_of(volume)), json!(other));
+    } else {
+        delta.show(&name, json!(storage_of(subject)), json!(storage));
+    }
     delta.then([step.step()]);
     Ok(told(subject).does(delta))
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::{Create, DiskArgs, Subject};
 use crate::guests::config::{Change, Want, Wanted, change};
 use crate::guests::delta::Delta;
+use crate::guests::disks::format_of;
 use crate::guests::single::Deed;
 use crate::guests::steps::{configure, make_disk};
 
@@ -167,15 +168,11 @@ fn kept(args: &DiskArgs, subject: &Subject<'_>, had: &str) -> Result<Deed, Strin
     // The format is the volume's, of which the configuration says nothing.
     let mut pairs = args.drive.pairs();
     pairs.retain(|(name, _)| *name != "format");
-    let image = args.iso_image.clone();
-    let is_other = image
-        .as_deref()
-        .is_some_and(|image| have.get("file") != Some(image));
-    pairs.extend(image.map(|image| ("file", image)));
+    pairs.extend(args.iso_image.clone().map(|image| ("file", image)));
     let stated = PropertyString::from_pairs(kind, pairs).map_err(|error| error.to_string())?;
     let want = Want::Parts {
         set: stated.to_string(),
-        unset: if is_other { vec!["size"] } else { Vec::new() },
+        unset: Vec::new(),
     };
     let wanted = Wanted::from([(key.to_owned(), want)]);
     let change = change(subject.have, &wanted, Compared::Same).map_err(|error| error.why)?;
@@ -213,6 +210,14 @@ fn left(
             )),
             _ => {}
         }
+    }
+    if let (Some(format), Some(volume)) = (&args.drive.format, have.get("file"))
+        && format != format_of(volume)
+    {
+        left.push(format!(
+            "{key} has the format {} and not {format}; state: moved converts it",
+            format_of(volume)
+        ));
     }
     if let (Some(storage), Some(now)) = (&args.storage, have.storage())
         && storage != now

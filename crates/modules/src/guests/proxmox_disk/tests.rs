@@ -46,6 +46,7 @@ fn outcome(options: &Value) -> Result<Outcome, String> {
                 "unused0": "local-lvm:vm-101-disk-3",
             }),
         )
+        .always("GET /nodes/pve1/qemu/101/pending", json!([]))
         .always(
             "GET /nodes/pve1/qemu/102/config",
             json!({"name": "db", "scsi5": "local-lvm:vm-102-disk-0,size=8G"}),

@@ -3,12 +3,12 @@
 
 use pve::nodes::guest::Address;
 use pve::nodes::reach;
-use pve::plan::{Ask, Probe, Verdict};
+use pve::plan::{Probe, Verdict};
 use pve::wire::{Kind, PropertyString};
 use pve::{Call, Step};
-use serde_json::Value;
 
-use super::{look, running, tasks};
+use super::look;
+use super::settled::settled;
 
 /// Makes a disk: `value` asks for its volume. A disk that is there under this key is
 /// detached by it; `had` is its value.
@@ -78,7 +78,12 @@ pub fn give_disk(vm: &Address, key: &str, target: u32, to: &str) -> Step {
         .with("target-vmid", target)
         .with("target-disk", to);
     let key = key.to_owned();
-    let given = settled(vm, TASK, move |config| config.get(&key).is_none());
+    let given = settled(&vm.path(), TASK, vm.config(), move |config| {
+        match config.get(&key) {
+            None => Verdict::Holds(None),
+            Some(_) => Verdict::Absent,
+        }
+    });
     Step::task("move", "moved", call).lost(look(given))
 }
 
@@ -89,40 +94,14 @@ const TASK: &str = "qmmove";
 fn replaced(vm: &Address, task: &'static str, key: &str, had: Option<&str>) -> Probe {
     let had = had.and_then(|had| volume(key, had));
     let key = key.to_owned();
-    settled(vm, task, move |config| {
+    settled(&vm.path(), task, vm.config(), move |config| {
         let now = config[&key].as_str().and_then(|now| volume(&key, now));
-        now.is_some() && now != had
-    })
-}
-
-/// Holds when the VM's configuration is as it is told, once no task of this type is at it.
-fn settled(
-    vm: &Address,
-    task: &'static str,
-    done: impl Fn(&Value) -> bool + Send + Sync + 'static,
-) -> Probe {
-    let asks = vec![Ask::Get(tasks(&vm.node, task)), Ask::Get(vm.config())];
-    let vmid = vm.vmid.to_string();
-    Probe::new(asks, move |answers| {
-        let [tasks, config] = answers else {
-            return Verdict::Absent;
-        };
-        match (tasks, config) {
-            (Ok(tasks), _) if is_at_work(tasks, task, &vmid) => {
-                Verdict::NotYet("its task still runs".to_owned())
-            }
-            (Ok(_), Ok(config)) if done(config) => Verdict::Holds(None),
-            (Ok(_), Ok(_)) => Verdict::Absent,
-            (Err(error), _) | (_, Err(error)) => reach::not_yet(error),
+        if now.is_some() && now != had {
+            Verdict::Holds(None)
+        } else {
+            Verdict::Absent
         }
     })
-}
-
-/// Whether such a task is at this VM. That of a disk which goes to another VM names both: `101-scsi1>102-scsi1`.
-fn is_at_work(tasks: &Value, task: &str, vmid: &str) -> bool {
-    running(tasks, task)
-        .iter()
-        .any(|upid| upid.id().split('-').next() == Some(vmid))
 }
 
 /// The volume of a disk.

@@ -91,6 +91,21 @@ impl PropertyString {
         Some(key) == self.kind.default_key || matches!(key, "format" | "import-from" | "size")
     }
 
+    /// Whether writing it makes a volume: `local-lvm:32`, `local-lvm:cloudinit`, or an image that is imported. To
+    /// write it twice makes two.
+    pub fn allocates(&self) -> bool {
+        let is_size = |name: &str| {
+            name.bytes().any(|byte| byte.is_ascii_digit())
+                && name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_digit() || byte == b'.')
+        };
+        self.asks_for_cloud_init()
+            || self
+                .volume()
+                .is_some_and(|(_, name)| is_size(name) || self.get("import-from").is_some())
+    }
+
     fn asks_for_cloud_init(&self) -> bool {
         self.volume().is_some_and(|(_, name)| name == "cloudinit")
     }

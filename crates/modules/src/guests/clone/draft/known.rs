@@ -36,19 +36,19 @@ impl Draft<'_> {
                 item.name
             ));
         }
-        let change = change(&have, wanted, compared).map_err(|error| error.to_string())?;
+        let mut change = change(&have, wanted, compared).map_err(|error| error.to_string())?;
         let vm = address.path();
-        let mut delta = Delta {
-            steps: steps::configure(&vm, &change).into_iter().collect(),
-            before: change.before.clone(),
-            after: change.after.clone(),
-        };
+        let mut delta = Delta::default();
         let sizes = item.settings.sizes().map_err(|error| error.to_string())?;
         for (disk, from, to, step) in steps::grow(&vm, &have, &sizes)? {
             let size = |size: pve::wire::Size| json!({"size": size.to_string()});
             delta.show(&disk, size(from), size(to));
             delta.steps.push(step);
+            change.grown(&disk, to);
         }
+        delta.then(steps::configure(&vm, &change));
+        delta.before.extend(change.before.clone());
+        delta.after.extend(change.after.clone());
         self.pool(item, vmid, &mut delta);
         let starts = self.power(item, address, live, &mut delta);
         let reboots = self.reboot(address, live, have.pending(), &change, &mut delta);

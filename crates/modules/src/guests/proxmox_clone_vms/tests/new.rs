@@ -66,7 +66,7 @@ fn only_what_differs_from_the_template_is_written_to_the_clone() {
         (
             json!({"config": {"scsi0": "discard=on", "scsi1": "ceph:8"}, "disks": {"scsi0": "40G"}}),
             vec![
-                format!("{put} scsi1=ceph:8"),
+                "POST /nodes/pve1/qemu/{vmid}/config scsi1=ceph:8".to_owned(),
                 format!("{put} scsi0={{own}}"),
                 "PUT /nodes/pve1/qemu/{vmid}/resize disk=scsi0 size=40G".to_owned(),
             ],
