@@ -333,6 +333,11 @@ notes:
   - Some things are allowed to root@pam only, logged in with its password and not with a token. Paths of the node as mount
     points, hook scripts and all features but C(nesting) are among them.
   - Some changes have an effect after the container's next start only; a warning tells which.
+  - Before O(force) removes a container for another one, all that can be known of the new one is made sure of, in check mode
+    too; the values of its options, its template, the storages, volumes, pool and hook script, and the privileges, which must
+    be given above the container or on O(pool), as what is given on C(/vms/{vmid}) goes with it. The same request is sent
+    once while the VMID is taken, which has the server itself look at the values. What shows only in the making (no space,
+    an archive that is broken, SDN.Use on a virtual network, a quota of the storage) is not known before.
   - With O(vmid), one container is meant whatever it is called. With O(hostname) alone, it must be the only container of
     that name in the cluster.
 author:

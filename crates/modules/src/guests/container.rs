@@ -7,6 +7,8 @@ pub mod gone;
 pub mod interface;
 pub mod new;
 pub mod present;
+mod rights;
+mod schema;
 pub mod subject;
 pub mod switch;
 pub mod volume;

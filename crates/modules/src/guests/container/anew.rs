@@ -7,19 +7,24 @@ use std::sync::Arc;
 
 use ansible::Failure;
 use pve::cluster::resources::Resources;
-use pve::nodes::guest::Status;
+use pve::nodes::guest::{GuestKind, Status};
+use pve::plan::{Ending, Follow, Lost};
+use pve::texts::Matched;
 use pve::wire::{Row, row};
-use pve::{Call, Cluster, Planned, path};
+use pve::{Call, Cluster, Param, Planned, Step, path};
 use serde_json::{Value, json};
 
 use super::new::{node, of_template, planned};
+use super::present::unwanted;
+use super::rights;
 use super::subject::{Notes, title};
 use super::wanted::Stated;
 use crate::fault;
 use crate::guests::config::Config;
+use crate::guests::held;
 use crate::guests::proxmox::ContainerArgs;
 use crate::guests::single::One;
-use crate::guests::steps::Remove;
+use crate::guests::steps::{Create, Remove};
 use crate::job::Task;
 
 /// Makes one anew.
@@ -48,13 +53,19 @@ pub fn recreate(
             "VM {title} is running, and only one that is stopped is made anew: stop it before"
         )));
     }
+    let by_ha = one.ha_managed || live.ha_managed;
+    held::hold_removal(cluster, &one.address, &title, by_ha)?;
     let mut making = of_template(args, stated, &node, Some(vmid), cluster)?;
+    let params = stated.params().map_err(|error| unwanted(&error))?;
+    rights::hold(cluster, args, stated, &params, &title)?;
     hold_storages(cluster, &node, stated)?;
     hold_volumes(cluster, &node, stated, one)?;
+    hold_script(cluster, &node, args)?;
     hold_pool(cluster, resources, args)?;
+    let remove = Remove::default().step(&one.address.path());
     making
         .steps
-        .insert(0, Remove::default().step(&one.address.path()));
+        .splice(0..0, [refused(args, &node, vmid, params), remove]);
     making.warnings.push(format!(
         "the container {title} on {} is removed with its volumes and made anew on {node} (force: true)",
         one.address.node
@@ -71,6 +82,34 @@ pub fn recreate(
         making.before.insert(key.to_owned(), value);
     }
     Ok(planned(task, resources, &node, Some(vmid), making))
+}
+
+/// The same request while the VMID is taken: the server holds a request against its schema before it looks at
+/// anything else, and knows more of it than we do, such as the time zones. It is not made then, and nothing is lost
+/// where the server refuses it for another reason than the VMID.
+fn refused(args: &ContainerArgs, node: &str, vmid: u32, params: Vec<(String, Param)>) -> Step {
+    Create {
+        kind: GuestKind::Lxc,
+        node,
+        vmid: Some(vmid),
+        name: args.hostname.as_deref(),
+        params,
+    }
+    .step()
+    .on(Ending::Text(Matched::VmidTaken), Follow::Accept)
+    .lost(Lost::Repeat)
+}
+
+/// A hook script that is there.
+fn hold_script(cluster: &Cluster, node: &str, args: &ContainerArgs) -> Result<(), Failure> {
+    match args
+        .hookscript
+        .as_deref()
+        .filter(|script| !script.is_empty())
+    {
+        Some(script) => hold_there(cluster, node, "hookscript", script).map(|_| ()),
+        None => Ok(()),
+    }
 }
 
 /// Whoever states a VMID and another name may well mean another container.
@@ -124,25 +163,25 @@ fn hold_volumes(
             continue;
         };
         let key = volume.key();
-        let storage = volid.split(':').next().unwrap_or_default();
-        let rows = cluster
-            .storage_content(node, storage, None, None)
-            .map_err(|error| fault::unable(&format!("look for `{volid}` on {node}"), &error))?;
-        let Some(row) = rows
-            .iter()
-            .find(|row| row.get("volid").and_then(Value::as_str) == Some(volid))
-        else {
-            return Err(Failure::new(format!(
-                "{key}: {volid} does not exist on {node}"
-            )));
-        };
-        if row::text(row, "vmid") == Some(vmid.to_string()) {
+        let row = hold_there(cluster, node, key, volid)?;
+        if row::text(&row, "vmid") == Some(vmid.to_string()) {
             return Err(Failure::new(format!(
                 "{key}: {volid} is removed with the container {vmid}, and cannot be one of the new one's"
             )));
         }
     }
     Ok(())
+}
+
+/// A volume that is there.
+fn hold_there(cluster: &Cluster, node: &str, key: &str, volid: &str) -> Result<Row, Failure> {
+    let storage = volid.split(':').next().unwrap_or_default();
+    let rows = cluster
+        .storage_content(node, storage, None, None)
+        .map_err(|error| fault::unable(&format!("look for `{volid}` on {node}"), &error))?;
+    rows.into_iter()
+        .find(|row| row.get("volid").and_then(Value::as_str) == Some(volid))
+        .ok_or_else(|| Failure::new(format!("{key}: {volid} does not exist on {node}")))
 }
 
 /// A pool that is there. Without Pool.Audit it is not listed, and is asked for.

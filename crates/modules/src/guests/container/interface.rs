@@ -4,27 +4,9 @@
 use pve::wire::{Kind, PropertyString};
 use serde_json::Value;
 
+use super::schema::interface_keys;
 use crate::guests::config::{Unwantable, Want};
 use crate::guests::values::unwantable;
-
-/// The keys of a container's network interface, by the schema of Proxmox VE 9.2.
-const KEYS: &[&str] = &[
-    "bridge",
-    "firewall",
-    "gw",
-    "gw6",
-    "host-managed",
-    "hwaddr",
-    "ip",
-    "ip6",
-    "link_down",
-    "mtu",
-    "name",
-    "rate",
-    "tag",
-    "trunks",
-    "type",
-];
 
 /// Whether the key is that of an interface.
 pub fn is_key(key: &str) -> bool {
@@ -46,7 +28,8 @@ pub fn stated(key: &str, value: &Value) -> Result<String, Unwantable> {
         )
     })?;
     let net = PropertyString::parse(Kind::NET, text).map_err(|error| unwantable(key, error))?;
-    match net.iter().find(|(name, _)| !KEYS.contains(name)) {
+    let known: Vec<&str> = interface_keys().collect();
+    match net.iter().find(|(name, _)| !known.contains(name)) {
         // What stands without a key, and models of virtual machines.
         Some(("model", value)) => Err(unwantable(
             key,
@@ -56,7 +39,7 @@ pub fn stated(key: &str, value: &Value) -> Result<String, Unwantable> {
         )),
         Some((name, _)) => Err(unwantable(
             key,
-            format!("there is no key `{name}`; known are {}", KEYS.join(", ")),
+            format!("there is no key `{name}`; known are {}", known.join(", ")),
         )),
         None => Ok(net.to_string()),
     }

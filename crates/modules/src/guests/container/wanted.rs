@@ -6,6 +6,7 @@ use pve::Param;
 use pve::wire::{Kind, PropertyString, Size, Startup, switch};
 
 use super::interface;
+use super::schema;
 use super::volume::{Fitted, ROOT, Volume, mount_key};
 use crate::guests::clone::item::check_dns_name;
 use crate::guests::config::{Config, Unwantable, Want, Wanted};
@@ -143,6 +144,12 @@ impl<'a> Stated<'a> {
         }
         if let Some(keys) = &args.pubkey {
             put("ssh-public-keys", keys.into());
+        }
+        schema::hold("hostname", args.hostname.as_deref().unwrap_or_default())?;
+        for (key, value) in &params {
+            if let Param::Text(value) = value {
+                schema::hold(key, value)?;
+            }
         }
         Ok(params)
     }

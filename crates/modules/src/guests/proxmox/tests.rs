@@ -46,6 +46,12 @@ fn canned() -> Canned {
             "GET /nodes/pve1/storage content=rootdir enabled=1",
             json!([{"storage": "ceph"}]),
         )
+        .always(
+            "GET /access/permissions",
+            json!({"/": {
+                "VM.Allocate": 1, "VM.Config.Disk": 1, "VM.Config.Network": 1, "Datastore.AllocateSpace": 1,
+            }}),
+        )
 }
 
 fn planned(given: &Value) -> Result<Plan, String> {
@@ -166,6 +172,8 @@ fn a_container_is_made_or_brought_to_what_is_stated() {
         (
             json!({"vmid": 201, "hostname": "mail", "force": true, "ostemplate": template, "disk": "ceph:4"}),
             vec![
+                "POST /nodes/pve1/lxc vmid=201 hostname=mail ostemplate=local:vztmpl/d.tar.zst unprivileged=1 \
+                 rootfs=ceph:4",
                 "DELETE /nodes/pve1/lxc/201",
                 "POST /nodes/pve1/lxc vmid=201 hostname=mail ostemplate=local:vztmpl/d.tar.zst unprivileged=1 \
                  rootfs=ceph:4",

@@ -6,6 +6,9 @@ use pve::wire::password::Compared;
 use pve::{Call, path};
 use serde_json::{Value, json};
 
+const KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHJlcGxhY2UgbWUgYnkgeW91ciBvd24ga2V5IDopISE= me";
+
 fn args(more: &Value) -> ContainerArgs {
     let mut options = json!({"hostname": "dns", "node": "pve1"});
     for (key, value) in more.as_object().into_iter().flatten() {
@@ -96,9 +99,11 @@ fn a_new_container_is_asked_for_with_what_is_stated() {
           searchdomain=example.org timezone=host storage=ceph",
         ),
         (
-            json!({"ostype": "debian", "pool": "lab", "password": "hunter2", "pubkey": "ssh-ed25519 AAAA me",
+            json!({"ostype": "debian", "pool": "lab", "password": "hunter2", "pubkey": KEY,
                 "storage": "ceph"}),
-            "unprivileged=1 ostype=debian pool=lab storage=ceph password=******** ssh-public-keys=ssh-ed25519 AAAA me",
+            &format!(
+                "unprivileged=1 ostype=debian pool=lab storage=ceph password=******** ssh-public-keys={KEY}"
+            ),
         ),
     ] {
         assert_eq!(made(&more).as_deref(), Ok(params), "{more}");
