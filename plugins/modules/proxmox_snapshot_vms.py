@@ -114,7 +114,8 @@ options:
   timeout:
     description:
       - How many seconds each guest may take. The time in which it waits for its turn does not count, nor that
-        in which it is locked by another operation, which may be 300 seconds.
+        in which it is locked by another operation or starts after O(state=rollback), which may be 300 seconds
+        each.
     type: int
     default: 3600
   parallel:

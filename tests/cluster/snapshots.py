@@ -204,7 +204,8 @@ class Snapshots:
             await self.pause(self.task_secs["rollback"])
             self._qm_lock(guest, None)
             self._restore_snapshot(guest, name, snap)
-            if snap.get("vmstate") or v.get("start"):
+            # The start that `start` asks for is a task of its own, whose failure is none of this one.
+            if snap.get("vmstate") or (v.get("start") and not guest.start_error):
                 await self.pause(guest.start_secs)
                 self._now_running(guest)
         return await self.task(v["node"], kind, v["vmid"], user, body)

@@ -27,8 +27,8 @@ def run(playbook, cluster, tmp_path):
         "proxmox_vms": [{"name": "shop-1"}, {"name": "shop-2", "memory": 4096}],
     }))
 
-    def run(ansible="2.19", tags=(), **options):
-        words = [word for tag in tags for word in ("--tags", tag)]
+    def run(ansible="2.19", tags=(), more=None, **options):
+        words = [word for tag in tags for word in ("--tags", tag)] + (["-e", json.dumps(more)] if more else [])
         return playbook(PLAYBOOK, ansible, arguments=["-e", f"@{variables}", *words], **options)
 
     return run
@@ -72,6 +72,17 @@ def test_vms_are_rebooted_and_removed_only_when_their_tags_are_asked_for(run, cl
     run(tags=["proxmox_shutdown_vms"])
     assert run(tags=["proxmox_remove_vms"]).rc == 0
     assert statuses(cluster) == {}
+
+
+def test_vms_have_snapshots_and_go_back_only_when_that_is_asked_for(run, cluster):
+    run()
+    snapshots = lambda: [guest["snapshots"] for guest in cluster.state()["guests"] if guest["name"].startswith("shop-")]
+    assert snapshots() == [{}, {}]
+    for state, changed in [("present", 1), ("present", 0), ("rollback", 1), ("absent", 1)]:
+        result = run(tags=["proxmox_snapshot_vms"], more={"proxmox_snapshot": "before", "proxmox_snapshot_state": state})
+        assert result.rc == 0 and result.stats["localhost"]["changed"] == changed, result.stdout
+        assert all(("before" in kept) is (state != "absent") for kept in snapshots())
+    assert statuses(cluster) == {"shop-1": "running", "shop-2": "running"}
 
 
 def test_steps_can_be_taken_one_by_one(run, cluster):

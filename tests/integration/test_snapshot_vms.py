@@ -320,6 +320,22 @@ def test_a_vm_whose_memory_was_kept_runs_in_any_case(snapshots, cluster):
     assert rows(result)["web-old-1"]["status"] == cluster.guest(101)["status"] == "running"
 
 
+@pytest.mark.parametrize(("vmid", "kind"), [(101, "VM"), (200, "container")])
+def test_one_that_does_not_run_again_is_a_failure(snapshots, cluster, vmid, kind):
+    give(cluster, vmid, "old")
+    cluster.patch(guests=[{"vmid": vmid, "start_error": "no bridge vmbr9"}])
+    result = snapshots(vms=[vmid], snapshot="old", state="rollback", timeout=1)
+    assert result["failed"] and result["changed"] and result["msg"].startswith(f"unable to start {kind} `")
+    assert [(row["action"], row["status"]) for row in result["guests"]] == [("rolled_back", "stopped")]
+
+
+def test_an_ha_managed_guest_goes_back_too(snapshots, cluster):
+    cluster.patch(guests=[{"vmid": 105, "status": "running"}])
+    give(cluster, 105, "old")
+    result = snapshots(vms=["ha-app"], snapshot="old", state="rollback")
+    assert not result.get("failed") and rows(result)["ha-app"]["status"] == "running", result["msg"]
+
+
 @pytest.mark.parametrize("check", [True, False])
 def test_none_goes_back_unless_all_can(snapshots, cluster, check):
     give(cluster, 101, "old")
@@ -436,6 +452,50 @@ def test_an_interruption_leaves_what_is_taken_or_takes_it_back(begun, snapshots,
     again = snapshots(**args)
     assert not again.get("failed") and [row["snapshots"] for row in again["guests"]] == [["new"]] * 3
     assert not snapshots(**args)["changed"]
+
+
+def test_all_or_none_waits_for_what_a_timeout_left_and_takes_it_back(snapshots, cluster):
+    cluster.control("POST", "/time-scale", {"time_scale": 0.02})
+    cluster.patch(secs={"snapshot": 100})
+    result = snapshots(vms=[102, 201], snapshot="new", atomic=True, timeout=1)
+    assert result["failed"] and not result["changed"]
+    assert [row["action"] for row in result["guests"]] == ["taken_back", "taken_back"]
+    assert names(cluster, 102) == names(cluster, 201) == []
+
+
+def test_all_or_none_takes_back_what_was_made_unheard(snapshots, cluster):
+    cluster.fault(method="POST", path=r".*/101/snapshot", drop="after-effect")
+    cluster.fault(method="POST", path=r".*/102/snapshot", task={"exitstatus": "no space left"})
+    result = snapshots(vms=[101, 102], snapshot="new", atomic=True, parallel=1)
+    assert result["failed"] and "no space left" in result["msg"]
+    assert names(cluster, 101) == names(cluster, 102) == []
+
+
+def test_what_cannot_be_taken_back_is_told(snapshots, cluster):
+    cluster.fault(method="POST", path=r".*/102/snapshot", task={"exitstatus": "no space left"})
+    cluster.fault(method="DELETE", path=r".*", times=None, task={"exitstatus": "rbd is busy"})
+    result = snapshots(vms=[101, 102], snapshot="new", atomic=True, parallel=1)
+    assert result["failed"] and result["changed"]
+    assert result["msg"].endswith("; not all that was made could be taken back")
+    assert any("unable to take back VM `web-old-1`: " in line and "rbd is busy" in line for line in result["warnings"])
+    assert [(row["action"], row["snapshots"]) for row in result["guests"]] == [("taken", ["new"]), ("none", [])]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_roll_back_names_its_task_and_begins_no_other(begun, snapshots, cluster, number):
+    cluster.control("POST", "/time-scale", {"time_scale": 0.02})
+    cluster.patch(secs={"rollback": 50})
+    for vmid in (102, 201):
+        give(cluster, vmid, "old")
+    args = {"vms": [102, 201], "snapshot": "old", "state": "rollback", "parallel": 1}
+    process = begun(**args)
+    until(lambda: any("/tasks/" in request["path"] for request in cluster.requests()))
+    process.send_signal(number)
+    result = ended(process)
+    assert result["failed"] and ":qmrollback:102:" in result["failure"]["running"][0]
+    assert rows(result)["mail"]["error"] == "interrupted before its turn came"
+    again = snapshots(**args)
+    assert not again.get("failed") and again["msg"] == "2 of 2 guests rolled back to the snapshot `old`"
 
 
 def test_a_run_that_is_killed_converges(begun, snapshots, cluster):

@@ -72,7 +72,7 @@ pub struct SnapshotArgs {
     /// run that ran before. A VM whose snapshot has its memory runs in any case.
     pub start: Option<bool>,
     /// How many seconds each guest may take. The time in which it waits for its turn does not count, nor that in which it
-    /// is locked by another operation, which may be 300 seconds.
+    /// is locked by another operation or starts after O(state=rollback), which may be 300 seconds each.
     #[arg(default = 3600)]
     pub timeout: u32,
     /// How many guests are worked on at a time.

@@ -1,7 +1,10 @@
 //! What is to become of one guest and its snapshots.
 
+use std::time::Duration;
+
 use pve::Step;
 use pve::nodes::guest::{GuestKind, Status};
+use pve::nodes::reach;
 use pve::nodes::snapshot::Snapshot;
 
 use super::{SnapshotArgs, State};
@@ -22,6 +25,9 @@ const PASSING: &[&str] = &[
     "snapshot",
     "snapshot-delete",
 ];
+
+/// How long a guest may take to run again.
+const BOOT: Duration = Duration::from_secs(300);
 
 /// What is done to a guest.
 #[derive(Debug)]
@@ -117,14 +123,18 @@ impl Course {
             Sought::Whole(snapshot) => snapshot.description.as_str(),
             _ => "",
         };
-        let timeout = power::secs(args.timeout);
-        let limit = if waits.is_empty() {
-            timeout
-        } else {
-            timeout + UNLOCKED
-        };
+        let mut limit = power::secs(args.timeout);
         let writes = deeds.iter().map(|deed| step(args, guest, deed, before));
-        let steps: Vec<Step> = waits.into_iter().chain(writes).collect();
+        let mut steps: Vec<Step> = writes.collect();
+        if deeds.contains(&Deed::RollBack) && starts(args, guest) {
+            let boot = limit.min(BOOT);
+            steps.push(runs(guest).within(boot));
+            limit += boot;
+        }
+        if !waits.is_empty() {
+            limit += UNLOCKED;
+            steps.splice(0..0, waits);
+        }
         let fate = if steps.is_empty() {
             Fate::There
         } else {
@@ -180,6 +190,16 @@ pub(super) fn status_after(args: &SnapshotArgs, guest: &Guest, known: &[Snapshot
 fn starts(args: &SnapshotArgs, guest: &Guest) -> bool {
     let ran = matches!(guest.live.status, Status::Running | Status::Paused);
     args.start.unwrap_or(ran)
+}
+
+/// Waits until the guest runs: the task of the roll-back begins its start, and does not wait for its end.
+fn runs(guest: &Guest) -> Step {
+    let runs = if guest.ha_managed {
+        reach::ha_running(&guest.address)
+    } else {
+        reach::running(&guest.address.path(), None)
+    };
+    Step::wait("start", "running again", runs)
 }
 
 fn step(args: &SnapshotArgs, guest: &Guest, deed: &Deed, before: &str) -> Step {
