@@ -1,6 +1,7 @@
 //! `proxmox_snapshot_vms`: snapshots of guests, by `/nodes/{node}/{qemu,lxc}/{vmid}/snapshot`.
 
 mod course;
+mod stated;
 mod told;
 
 use std::collections::BTreeMap;
@@ -17,7 +18,6 @@ use super::power::{self, Item, Wish};
 use super::proxmox_clone_vms::OnVmError;
 use super::proxmox_start_vms::hold_templates;
 use super::select::{Chosen, Selection};
-use super::snapshots::{hold_name, is_name};
 use crate::connection::Connection;
 use crate::fault;
 use crate::job::{Job, Report, Task};
@@ -124,7 +124,7 @@ impl Job for SnapshotVms {
     ) -> Result<Planned<Vec<Subject>>, Failure> {
         let args = task.args;
         power::hold_parallel(args.parallel)?;
-        hold_options(args)?;
+        stated::hold(args)?;
         let chosen = match args.state {
             State::Present => args.selection.choose(cluster)?,
             _ => args.selection.choose_surely(cluster)?,
@@ -157,72 +157,6 @@ impl Job for SnapshotVms {
             returns: Map::from_iter([("guests".to_owned(), json!(rows))]),
             ..Report::default()
         }
-    }
-}
-
-/// What cannot be meant, told before anything is asked.
-fn hold_options(args: &SnapshotArgs) -> Result<(), Failure> {
-    let state = args.state.name();
-    let selection = &args.selection;
-    let with = |option: &str, stated: bool, states: &[State]| {
-        if !stated || states.contains(&args.state) {
-            return Ok(());
-        }
-        let states: Vec<&str> = states.iter().map(Choice::name).collect();
-        Err(Failure::new(format!(
-            "{option} has a meaning with state: {} only, got: {state}",
-            states.join(" or ")
-        )))
-    };
-    with(
-        "keep",
-        args.keep.is_some(),
-        &[State::Present, State::Pruned],
-    )?;
-    let named = [State::Present, State::Absent, State::Rollback];
-    with("snapshot", args.snapshot.is_some(), &named)?;
-    with("atomic", args.atomic, &[State::Present])?;
-    with("start", args.start.is_some(), &[State::Rollback])?;
-    let wide = [
-        ("pool", selection.pool.is_some()),
-        ("node", selection.node.is_some()),
-        ("all", selection.all == Some(true)),
-    ];
-    if args.state == State::Rollback
-        && let Some((option, _)) = wide.iter().find(|(_, stated)| *stated)
-    {
-        return Err(Failure::new(format!(
-            "state: rollback takes guests by vms or tags only, got: {option}"
-        )));
-    }
-    match args.state {
-        // A null passes for a value that is stated.
-        State::Pruned if args.keep.is_none() || args.prefix.is_none() => {
-            return Err(Failure::new(
-                "state: pruned wants prefix and keep, got: null",
-            ));
-        }
-        State::Pruned => {}
-        _ => hold_name("snapshot", args.name())?,
-    }
-    match (&args.prefix, args.keep) {
-        (Some(prefix), _) if !prefix.is_empty() && !is_name(prefix) => Err(Failure::new(format!(
-            "prefix: no snapshot has a name that begins with `{prefix}`"
-        ))),
-        _ if args.state != State::Present => Ok(()),
-        (_, Some(0)) => Err(Failure::new(
-            "keep must be at least 1 with state: present, got: 0",
-        )),
-        (_, Some(_)) if args.atomic => Err(Failure::new(
-            "atomic: true goes without keep: a snapshot that was removed cannot be taken back",
-        )),
-        (Some(prefix), _) if !args.name().starts_with(prefix.as_str()) => {
-            Err(Failure::new(format!(
-                "the snapshot `{}` does not begin with the prefix `{prefix}`, so keep would never count it",
-                args.name()
-            )))
-        }
-        _ => Ok(()),
     }
 }
 

@@ -129,22 +129,6 @@ impl Selection {
         self.look_up(cluster, Missing::Fails)
     }
 
-    /// As [`Selection::choose`], for what cannot be taken back: a guest's tag must be its own at this moment, as the
-    /// list it is found in may be 10 s old.
-    pub fn choose_surely(&self, cluster: &Cluster) -> Result<Chosen, Failure> {
-        self.look_up_surely(cluster, Missing::Fails)
-    }
-
-    fn look_up_surely(&self, cluster: &Cluster, missing: Missing) -> Result<Chosen, Failure> {
-        let mut chosen = self.look_up(cluster, missing)?;
-        if let Some(tags) = &self.tags {
-            chosen
-                .guests
-                .retain(|guest| tags.iter().any(|tag| guest.live.tags.contains(tag)));
-        }
-        Ok(chosen)
-    }
-
     fn look_up(&self, cluster: &Cluster, missing: Missing) -> Result<Chosen, Failure> {
         if self.all == Some(false) {
             return Err(Failure::new(

@@ -49,3 +49,21 @@ impl Pointed {
         self.selection().look_up_surely(cluster, Missing::Passes)
     }
 }
+
+impl Selection {
+    /// As [`Selection::choose`], for what cannot be taken back: a guest's tag must be its own at this moment, as the
+    /// list it is found in may be 10 s old.
+    pub fn choose_surely(&self, cluster: &Cluster) -> Result<Chosen, Failure> {
+        self.look_up_surely(cluster, Missing::Fails)
+    }
+
+    fn look_up_surely(&self, cluster: &Cluster, missing: Missing) -> Result<Chosen, Failure> {
+        let mut chosen = self.look_up(cluster, missing)?;
+        if let Some(tags) = &self.tags {
+            chosen
+                .guests
+                .retain(|guest| tags.iter().any(|tag| guest.live.tags.contains(tag)));
+        }
+        Ok(chosen)
+    }
+}
