@@ -14,7 +14,7 @@ use secret::Secret;
 use serde_json::{Map, Value, json};
 
 use self::merge::without;
-use self::volumes::sized;
+use self::volumes::{lacks_mac, sized};
 
 pub use self::merge::merged;
 pub use self::volumes::{LABELS, allocates, is_disk, is_vm, other_label};
@@ -236,6 +236,17 @@ impl Change {
             self.after.insert(disk.to_owned(), json!(sized));
             *value = sized;
         }
+    }
+
+    /// The keys whose values the server completes by something new, a volume or the MAC of a network card, with these
+    /// values: written again they make another one.
+    pub fn generating(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.set.iter().filter_map(|(key, value)| match value {
+            Param::Text(text) if allocates(key, text) || lacks_mac(key, text) => {
+                Some((key.as_str(), text.as_str()))
+            }
+            Param::Text(_) | Param::Secret(_) | Param::Bound(_) => None,
+        })
     }
 
     /// The request that writes it, below the guest's path: `PUT …/config`. New volumes of a VM are made by `POST`,

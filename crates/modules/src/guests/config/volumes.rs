@@ -17,6 +17,14 @@ pub fn allocates(key: &str, value: &str) -> bool {
         .is_some_and(|value| value.allocates())
 }
 
+/// Whether it is a network card for which the server takes a new MAC.
+pub(super) fn lacks_mac(key: &str, value: &str) -> bool {
+    Kind::of(key)
+        .filter(|kind| *kind == Kind::NET)
+        .and_then(|kind| PropertyString::parse(kind, value).ok())
+        .is_some_and(|card| card.get("macaddr").or(card.get("hwaddr")).is_none())
+}
+
 /// Whether a guest's path is a VM's.
 pub fn is_vm(guest: &Path) -> bool {
     guest.segments().get(2) == Some(&Segment::from(GuestKind::Qemu.as_str()))

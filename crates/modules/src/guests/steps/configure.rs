@@ -7,20 +7,21 @@ use pve::nodes::guest::GuestKind;
 use pve::nodes::reach;
 use pve::plan::{Bind, Probe, Verdict};
 use pve::wire::{Kind, PropertyString, Size, holds};
-use pve::{Call, Error, Param, Path, Step, path};
+use pve::{Call, Error, Param, Path, Step, Verb, path};
 use serde_json::Value;
 
 use super::look;
 use super::settled::{configured, settled};
-use crate::guests::config::{Change, Config, allocates, is_vm, merged};
+use crate::guests::config::{Change, Config, allocates, merged};
 
-/// Writes what differs. Where that makes volumes, a lost answer is looked up: written again, it would make others.
+/// Writes what differs. Where that makes volumes or MACs, a lost answer is looked up: written again, it would make
+/// others.
 pub fn configure(guest: &Path, change: &Change) -> Option<Step> {
     if change.is_empty() {
         return None;
     }
     let call = change.call(guest);
-    if change.allocations().next().is_none() {
+    if change.generating().next().is_none() {
         return Some(Step::call("configure", "configured", call));
     }
     let change = change.clone();
@@ -29,13 +30,13 @@ pub fn configure(guest: &Path, change: &Change) -> Option<Step> {
     }))
 }
 
-/// A write that makes volumes.
+/// A write that makes something new; by `POST`, a task does it.
 fn making(
     guest: &Path,
     call: Call,
     judge: impl Fn(&Value) -> Verdict + Send + Sync + 'static,
 ) -> Step {
-    let step = if is_vm(guest) {
+    let step = if call.verb == Verb::Post {
         Step::task("configure", "configured", call)
     } else {
         Step::call("configure", "configured", call)
@@ -51,7 +52,7 @@ fn is_written(change: &Change, config: &Value) -> Verdict {
         Param::Text(text) => holds(kind, key, config.get(key), text),
         Param::Secret(_) | Param::Bound(_) => config.get(key).is_some(),
     };
-    let mut made = change.allocations().map(|(key, value)| {
+    let mut made = change.generating().map(|(key, value)| {
         let is_there = config.get(key).is_some();
         is_there && holds(kind, key, config.get(key), value)
     });
