@@ -140,7 +140,7 @@ notes:
   - Guests with a lock, such as of a backup, and paused ones are failures. Named templates are an error, else they are
     passed over.
   - Where the answer to a reboot is lost, the guest's uptime and the server's tasks tell whether it happened; it is not sent
-    twice.
+    twice. Only one that had run for a second or two, and was back as fast, cannot be told from one that ran on.
   - Guests on a node that is offline are a warning, unless O(vms) names them.
 author:
   - The Ferrox authors (@ferrox)

@@ -1,5 +1,7 @@
 //! The step that reboots a guest, and knows one that was rebooted from one that was not.
 
+use std::time::{Duration, Instant};
+
 use pve::nodes::guest::{Address, GuestKind, Status, live_from};
 use pve::nodes::reach;
 use pve::plan::{Ask, Probe, Verdict};
@@ -32,7 +34,7 @@ impl Reboot<'_> {
     }
 
     /// Whether it reboots although the answer was lost: a task is at work on it, it is down, or
-    /// it has not run for as long as before.
+    /// it has not run on since.
     fn begun(self) -> Probe {
         let task = match self.address.kind {
             GuestKind::Qemu => "qmreboot",
@@ -43,6 +45,7 @@ impl Reboot<'_> {
             Ask::Get(tasks(&self.address.node, task)),
         ];
         let (vmid, uptime) = (self.address.vmid.to_string(), self.uptime);
+        let known = Instant::now();
         Probe::new(asks, move |answers| {
             let (current, tasks) = match answers {
                 [Ok(current), Ok(tasks)] => (current, tasks),
@@ -56,12 +59,46 @@ impl Reboot<'_> {
                 return Verdict::Holds(Some(upid.to_string()));
             }
             match live_from(current) {
-                Some(live) if live.status == Status::Running && live.uptime < uptime => {
-                    Verdict::Holds(None)
+                Some(live) if live.status == Status::Running => {
+                    if began_anew(uptime, known.elapsed(), live.uptime) {
+                        Verdict::Holds(None)
+                    } else {
+                        Verdict::Absent
+                    }
                 }
-                Some(live) if live.status == Status::Running => Verdict::Absent,
                 _ => Verdict::NotYet("it is down".to_owned()),
             }
         })
+    }
+}
+
+/// Whether a guest that had run for `before` seconds was started anew, as it has run for `now` seconds so long after.
+/// Both are whole seconds, so that one of them is no difference.
+fn began_anew(before: u32, after: Duration, now: u32) -> bool {
+    now < before || u64::from(now) + 1 < u64::from(before) + after.as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::began_anew;
+    use std::time::Duration;
+
+    #[test]
+    fn a_guest_that_has_not_run_on_was_started_anew() {
+        for (before, after, now, anew) in [
+            (90, 0, 90, false),
+            (90, 0, 3, true),
+            (90, 20, 110, false),
+            (90, 20, 109, false),
+            (90, 20, 100, true),
+            // It had run for seconds only, and has run for longer since it was rebooted.
+            (3, 20, 12, true),
+            (3, 20, 23, false),
+            (0, 10, 10, false),
+            (0, 10, 7, true),
+        ] {
+            let told = began_anew(before, Duration::from_secs(after), now);
+            assert_eq!(told, anew, "{before} s, {after} s later {now} s");
+        }
     }
 }
