@@ -91,8 +91,8 @@ def test_half_a_token_is_told(ferrox, spec, least, connection, module):
     [
         (
             {"api_host": None},
-            "no Proxmox VE host was given: set api_host or the environment variable PROXMOX_HOST; without them it is pvesh on "
-            "this node that is asked, as root@pam, and api_token_secret is not used",
+            "no Proxmox VE host was given: set api_host or the environment variable PROXMOX_HOST, or leave api_token_secret "
+            "out to ask pvesh on this node, as root@pam",
         ),
         (
             {"api_token_id": None, "api_token_secret": None},
