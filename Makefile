@@ -98,7 +98,7 @@ test-gen: ## Whether `make gen` would write anything
 test-integration: .venv/made .venv-2.17/made .venv-2.21/made ## pytest: executable and playbooks against the fake cluster
 	cargo build -p ferrox -p xtask
 	cargo build -p binaries --bin pveum_role
-	.venv/bin/python -m pytest -q -n auto tests
+	.venv/bin/python -m pytest -q -n auto --dist worksteal tests
 
 .PHONY: test-molecule
 test-molecule: .venv/made ## The molecule scenario: converge, idempotence, verify

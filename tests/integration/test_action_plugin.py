@@ -14,6 +14,7 @@ import sys
 import textwrap
 
 import pytest
+import yaml
 from clone_vms import until
 from conftest import ANSIBLE, REPOSITORY, clean_environment, stage
 
@@ -28,6 +29,7 @@ import contextlib, json, os, signal, sys, time
 source = sys.argv[-1]
 in_place = source == "-"
 given = json.loads(sys.stdin.read() if in_place else open(source).read())
+
 def stopped(signum, frame):
     if given["does"] == "ignore":
         return
@@ -43,9 +45,10 @@ def stopped(signum, frame):
     sys.exit(0)
 
 signal.signal(signal.SIGTERM, stopped)
-with open({record!r}, "w") as f:
-    json.dump({{"in_place": in_place, "argv": sys.argv, "given": given, "cwd": os.getcwd(),
-               "environment": dict(os.environ), "pid": os.getpid()}}, f)
+call = json.dumps({{"in_place": in_place, "argv": sys.argv, "given": given, "cwd": os.getcwd(),
+                   "environment": dict(os.environ), "pid": os.getpid()}})
+with open({record!r}, "a") as f:
+    f.write(call + "\\n")
 does = given.get("does", "answer")
 if does == "crash":
     print("thread 'main' panicked", file=sys.stderr)
@@ -66,8 +69,8 @@ print(json.dumps({{"changed": True, "vms": [{{"name": "web-1"}}], "_ansible_mine
 
 @pytest.fixture
 def stand_in(tmp_path):
-    """A collection with the stand-in for executable; calling it gives what the last call wrote down."""
-    record = tmp_path / "record.json"
+    """A collection with the stand-in for executable; calling it gives what the last call wrote down, `calls` each."""
+    record = tmp_path / "record.jsonl"
     program = tmp_path / "stand-in"
     program.write_text(STAND_IN.format(python=sys.executable, record=str(record)))
     program.chmod(0o755)
@@ -76,7 +79,11 @@ def stand_in(tmp_path):
         collections = stage(tmp_path / "collections", program)
 
         def __call__(self):
-            return json.loads(record.read_text())
+            return self.calls[-1]
+
+        @property
+        def calls(self):
+            return [json.loads(line) for line in record.read_text().splitlines()]
 
         def started(self):
             return record.exists() and record.stat().st_size > 0
@@ -102,39 +109,37 @@ def play(playbook, stand_in):
 
 
 @VERSIONS
-def test_local_task_runs_in_place_with_its_arguments_on_standard_input(play, stand_in, ansible):
+def test_local_task_runs_in_place_with_its_arguments_on_standard_input(playbook, stand_in, tmp_path, ansible):
     args = {"name": "Ops", "privs": ["VM.Audit"], "api_password": SECRET, "count": 3, "nested": {"on": True, "off": None}}
-    run = play(args, ansible)
+    run = playbook([{"ferrox.proxmox.pveum_role": args},
+                    {"ferrox.proxmox.pveum_role": {}, "environment": {"PROXMOX_HOST": "pve.example", "NUMBER": 5}}],
+                   ansible, collections=stand_in.collections)
     assert run.rc == 0, run.stderr
-    call = stand_in()
+    call, with_environment = stand_in.calls
     assert call["in_place"]
     assert {k: v for k, v in call["given"].items() if not k.startswith("_")} == args
     assert call["given"]["_ferrox_module"] == "pveum_role"
     assert call["given"]["_ansible_module_name"] == "ferrox.proxmox.pveum_role"
     assert call["given"]["_ansible_check_mode"] is False
     assert SECRET not in json.dumps(call["argv"])
-    assert run.result["changed"] and run.result["vms"] == [{"name": "web-1"}]
+    assert call["cwd"] == str(tmp_path), "relative paths are those of the playbook"
+    for result in run.results:
+        assert result["changed"] and result["vms"] == [{"name": "web-1"}]
+        assert not [key for key in result if key.startswith("_ansible_mine")], "what is Ansible's own is stripped"
+    environment = with_environment["environment"]
+    assert environment["PROXMOX_HOST"] == "pve.example" and environment["NUMBER"] == "5"
+    assert environment["PATH"] == os.environ["PATH"]
 
 
 @VERSIONS
-def test_result_keys_that_are_ansibles_own_are_stripped(play, ansible):
-    assert not [key for key in play(ansible=ansible).result if key.startswith("_ansible_mine")]
-
-
-@VERSIONS
-def test_warnings_and_deprecations_are_shown(play, ansible):
-    run = play(ansible=ansible, callback="default")
-    shown = run.stdout + run.stderr
-    assert "a word of warning" in shown
-    assert "an old option" in shown
-
-
-@VERSIONS
-def test_check_and_diff_mode_reach_the_module(play, stand_in, ansible):
+def test_check_and_diff_mode_reach_the_module_and_its_warnings_are_shown(play, stand_in, ansible):
     run = play(ansible=ansible, check=True, diff=True, callback="default")
     given = stand_in()["given"]
     assert given["_ansible_check_mode"] is True and given["_ansible_diff"] is True
     assert "changed=1" in run.stdout and "+name: web-1" in run.stdout.replace('"', "").replace("+    ", "+")
+    shown = run.stdout + run.stderr
+    assert "a word of warning" in shown
+    assert "an old option" in shown
 
 
 @VERSIONS
@@ -157,19 +162,6 @@ def test_become_is_left_to_ansible(play, stand_in, tmp_path, ansible):
     assert run.rc == 0, run.stdout
     assert not stand_in()["in_place"]
     assert run.result["vms"] == [{"name": "web-1"}]
-
-
-@VERSIONS
-def test_environment_keyword_reaches_the_module(play, stand_in, ansible):
-    play(ansible=ansible, keywords={"environment": {"PROXMOX_HOST": "pve.example", "NUMBER": 5}})
-    environment = stand_in()["environment"]
-    assert environment["PROXMOX_HOST"] == "pve.example" and environment["NUMBER"] == "5"
-    assert environment["PATH"] == os.environ["PATH"]
-
-
-def test_relative_paths_are_those_of_the_playbook(play, stand_in, tmp_path):
-    play()
-    assert stand_in()["cwd"] == str(tmp_path)
 
 
 @VERSIONS
@@ -200,25 +192,20 @@ def test_vaulted_values_and_dates_arrive_as_plain_text(playbook, stand_in, tmp_p
     assert given["until"] == "2026-02-01" and given["when_made"] == "2026-02-01"
 
 
-@VERSIONS
-def test_missing_executable_tells_how_to_build_one(playbook, tmp_path, ansible):
-    run = playbook([{"ferrox.proxmox.pveum_role": {}}], ansible, collections=stage(tmp_path / "empty", None))
+def test_missing_executable_tells_how_to_build_one(playbook, tmp_path):
+    run = playbook([{"ferrox.proxmox.pveum_role": {}}], collections=stage(tmp_path / "empty", None))
     assert run.rc == 2
     assert "no executable for linux on" in run.result["msg"] and "make build" in run.result["msg"]
 
 
 @VERSIONS
-def test_crash_fails_with_what_the_executable_said(play, ansible):
-    run = play({"does": "crash"}, ansible)
-    assert run.rc == 2
-    assert "signal 6" in run.result["msg"]
-    assert "panicked" in run.result["module_stderr"]
-
-
-def test_answer_that_is_no_json_fails(play):
-    run = play({"does": "chatter"})
-    assert run.rc == 2
-    assert "exit status 3" in run.result["msg"] and "this is no JSON" in run.result["module_stdout"]
+def test_an_executable_that_does_not_answer_fails_with_what_it_said(playbook, stand_in, ansible):
+    run = playbook([{"ferrox.proxmox.pveum_role": {"does": does}, "ignore_errors": True} for does in ("crash", "chatter")],
+                   ansible, collections=stand_in.collections)
+    crash, chatter = run.results
+    assert [task["status"] for task in run.tasks] == ["ignored", "ignored"]
+    assert "signal 6" in crash["msg"] and "panicked" in crash["module_stderr"]
+    assert "exit status 3" in chatter["msg"] and "this is no JSON" in chatter["module_stdout"]
 
 
 @VERSIONS
@@ -230,11 +217,12 @@ def test_progress_is_shown_on_standard_error_and_json_output_stays_whole(play, a
     assert "cloned" not in json.dumps(run.results)
 
 
-@pytest.mark.parametrize("keywords", [{"environment": {"FERROX_PROGRESS": "never"}}, {"no_log": True}])
-def test_progress_can_be_turned_off_and_is_off_where_the_task_hides_its_result(play, stand_in, keywords):
-    run = play({"progress": ["web-1 (101): cloned"]}, keywords=keywords)
+def test_progress_can_be_turned_off_and_is_off_where_the_task_hides_its_result(playbook, stand_in):
+    ways = [{"environment": {"FERROX_PROGRESS": "never"}}, {"no_log": True}]
+    run = playbook([{"ferrox.proxmox.pveum_role": {"progress": ["web-1 (101): cloned"]}, **way} for way in ways],
+                   collections=stand_in.collections)
     assert run.rc == 0 and "cloned" not in run.stderr
-    assert stand_in()["environment"]["FERROX_PROGRESS"] == "never"
+    assert [call["environment"]["FERROX_PROGRESS"] for call in stand_in.calls] == ["never", "never"]
 
 
 @VERSIONS
@@ -319,9 +307,7 @@ def test_no_secret_is_shown_at_any_verbosity(play, ansible):
     assert SECRET not in run.stdout + run.stderr
 
 
-def test_every_module_is_routed_and_in_the_action_group(playbook):
-    import yaml
-
+def test_every_module_is_routed_and_in_the_action_group():
     runtime = yaml.safe_load((REPOSITORY / "meta/runtime.yml").read_text())
     stubs = sorted(path.stem for path in (REPOSITORY / "plugins/modules").glob("*.py"))
     assert sorted(runtime["plugin_routing"]["modules"]) == stubs
@@ -329,38 +315,25 @@ def test_every_module_is_routed_and_in_the_action_group(playbook):
 
 
 @VERSIONS
-@pytest.mark.parametrize("named", ["group/ferrox.proxmox.proxmox", "ferrox.proxmox.pveum_role"])
-def test_module_defaults_apply(playbook, stand_in, named, ansible):
-    play = {"hosts": "localhost", "connection": "local", "gather_facts": False,
-            "module_defaults": {named: {"api_host": "pve.example"}},
-            "tasks": [{"ferrox.proxmox.pveum_role": {"name": "Ops"}}]}
-    playbook(json.dumps([play]), ansible, collections=stand_in.collections)
-    assert stand_in()["given"]["api_host"] == "pve.example"
-
-
-@VERSIONS
-def test_short_names_work_where_the_play_names_the_collection(playbook, stand_in, ansible):
-    play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "collections": ["ferrox.proxmox"],
-            "module_defaults": {"group/ferrox.proxmox.proxmox": {"api_host": "pve.example"}},
-            "tasks": [{"pveum_role": {"name": "Ops"}}]}
-    run = playbook(json.dumps([play]), ansible, collections=stand_in.collections)
-    assert run.rc == 0, run.stdout
-    assert stand_in()["in_place"] and stand_in()["given"]["api_host"] == "pve.example"
-
-
-@VERSIONS
-@pytest.mark.parametrize("name", ["pveum_role", "its_older_name"])
-def test_redirect_from_another_collection_leads_here(playbook, stand_in, name, ansible):
+def test_defaults_reach_a_module_however_it_is_named(playbook, stand_in, ansible):
+    names = ["pveum_role", "its_older_name"]
     other = stand_in.collections / "ansible_collections/other/proxmox"
     (other / "meta").mkdir(parents=True)
     (other / "galaxy.yml").write_text("{namespace: other, name: proxmox, version: 1.0.0}")
-    (other / "meta/runtime.yml").write_text(
-        "{requires_ansible: '>=2.17.0', action_groups: {proxmox: [%s]},"
-        " plugin_routing: {modules: {%s: {redirect: ferrox.proxmox.pveum_role}}}}" % (name, name))
-    play = {"hosts": "localhost", "connection": "local", "gather_facts": False,
-            "module_defaults": {"group/other.proxmox.proxmox": {"api_host": "pve.example"}},
-            "tasks": [{f"other.proxmox.{name}": {"name": "Ops"}}]}
-    run = playbook(json.dumps([play]), ansible, collections=stand_in.collections)
+    (other / "meta/runtime.yml").write_text(yaml.safe_dump({
+        "requires_ansible": ">=2.17.0", "action_groups": {"proxmox": names},
+        "plugin_routing": {"modules": {name: {"redirect": "ferrox.proxmox.pveum_role"} for name in names}},
+    }))
+    ways = [
+        ("group/ferrox.proxmox.proxmox", [], "ferrox.proxmox.pveum_role"),
+        ("ferrox.proxmox.pveum_role", [], "ferrox.proxmox.pveum_role"),
+        ("group/ferrox.proxmox.proxmox", ["ferrox.proxmox"], "pveum_role"),
+        *(("group/other.proxmox.proxmox", [], f"other.proxmox.{name}") for name in names),
+    ]
+    plays = [{"hosts": "localhost", "connection": "local", "gather_facts": False, "collections": searched,
+              "module_defaults": {defaults: {"api_host": f"pve{number}"}}, "tasks": [{module: {"name": "Ops"}}]}
+             for number, (defaults, searched, module) in enumerate(ways)]
+    run = playbook(json.dumps(plays), ansible, collections=stand_in.collections)
     assert run.rc == 0, run.stdout
-    assert stand_in()["in_place"] and stand_in()["given"]["_ferrox_module"] == "pveum_role"
-    assert stand_in()["given"]["api_host"] == "pve.example"
+    assert [call["given"]["api_host"] for call in stand_in.calls] == [f"pve{number}" for number in range(len(ways))]
+    assert all(call["in_place"] and call["given"]["_ferrox_module"] == "pveum_role" for call in stand_in.calls)

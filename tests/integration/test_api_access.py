@@ -43,8 +43,8 @@ sys.addaudithook(keep)
 class Access:
     """The playbook, and what comes of it."""
 
-    def __init__(self, playbook, cluster, folder):
-        self.playbook, self.cluster, self.folder = playbook, cluster, folder
+    def __init__(self, playbook, ferrox, cluster, folder):
+        self.playbook, self.ferrox, self.cluster, self.folder = playbook, ferrox, cluster, folder
         self.vault_file = folder / "secrets/vault.yml"
         # The variant imports it from its own folder.
         (folder / "api_access.yml").write_text((REPOSITORY / "playbooks/api_access.yml").read_text())
@@ -88,12 +88,12 @@ class Access:
         """What the server says to a caller with this secret."""
         connection = {"api_host": f"{self.cluster.host}:{self.cluster.port}", "ca_path": self.cluster.ca_path,
                       "api_user": token, "api_token_secret": secret, "fail": False}
-        return self.playbook([{"ferrox.proxmox.proxmox_connectivity": connection}]).result["passed"]
+        return self.ferrox("proxmox_connectivity", connection)["passed"]
 
 
 @pytest.fixture
-def access(playbook, cluster, tmp_path):
-    return Access(playbook, cluster, tmp_path)
+def access(playbook, ferrox, cluster, tmp_path):
+    return Access(playbook, ferrox, cluster, tmp_path)
 
 
 def assert_nothing_was_written(run, access):
@@ -101,13 +101,21 @@ def assert_nothing_was_written(run, access):
     assert "ansible@pam" not in access.cluster.state()["users"]
 
 
-@VERSIONS
-def test_a_dry_run_a_run_and_another_that_changes_nothing(access, cluster, ansible):
-    dry = access(ansible, check=True, diff=True)
+@pytest.mark.parametrize("ansible", ["2.17", "2.21"])
+def test_every_ansible_makes_it_and_changes_nothing_the_second_time(access, ansible):
+    first = access(ansible)
+    assert first.rc == 0 and first.result["missing_privileges"] == [], first.stdout
+    assert yaml.safe_load(access.vault)["vault_proxmox_api_user"] == TOKEN
+    again = access(ansible)
+    assert again.rc == 0 and again.stats["localhost"]["changed"] == 0 and again.result["passed"]
+
+
+def test_a_dry_run_a_run_and_another_that_changes_nothing(access, cluster):
+    dry = access(check=True, diff=True)
     assert dry.rc == 0 and dry.stats["localhost"]["changed"] > 0, dry.stdout
     assert cluster.stats()["writes"] == 0 and not access.vault_file.parent.exists()
 
-    first = access(ansible)
+    first = access()
     assert first.rc == 0, first.stdout
     # A token that may not read itself is not told whether it is separate.
     assert first.result["auth"] == {"method": "token", "user": "ansible@pam", "token": "mms", "privilege_separation": None}
@@ -119,7 +127,7 @@ def test_a_dry_run_a_run_and_another_that_changes_nothing(access, cluster, ansib
                               for path in ("/vms", "/storage/local-lvm", "/sdn/zones/localnetwork/vmbr0")}
 
     written, writes = access.vault_file.read_bytes(), cluster.stats()["writes"]
-    for again in (access(ansible), access(ansible, check=True)):
+    for again in (access(), access(check=True)):
         assert again.rc == 0 and again.stats["localhost"]["changed"] == 0
         assert again.result["passed"], "the token is tried in check mode too, once it is there"
     assert access.vault_file.read_bytes() == written and cluster.stats()["writes"] == writes
@@ -161,34 +169,32 @@ def test_the_rest_of_the_vault_file_stays_as_it_is(access):
 
 
 @pytest.mark.parametrize("major", [9, 8])
-def test_a_lost_vault_file_leads_to_a_new_secret(playbook, tmp_path, major):
+def test_a_lost_vault_file_leads_to_a_new_secret(playbook, ferrox, tmp_path, major):
     with FakeCluster(seed="demo", time_scale=0, major=major) as cluster:
-        access = Access(playbook, cluster, tmp_path)
+        access = Access(playbook, ferrox, cluster, tmp_path)
         assert access().rc == 0
         old, entries = access.secret, access.entries
         access.vault_file.unlink()
-        dry = access(check=True)
-        assert dry.rc == 0 and not access.vault_file.exists()
         again = access()
         assert again.rc == 0 and again.result["passed"] and again.result["auth"]["method"] == "token"
         assert access.secret != old and not access.whether_accepted(old) and access.whether_accepted(access.secret)
         assert access.entries == entries
-        assert access().stats["localhost"]["changed"] == 0
 
 
 def test_a_secret_that_is_not_the_right_one_is_replaced(access):
     assert access().rc == 0
     lost = access.secret
     access.cluster.patch(users={"ansible@pam": {"tokens": {"mms": {"secret": "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d"}}}})
+    assert access(check=True).rc == 0 and access.secret == lost
     assert access().rc == 0
     assert access.secret != lost and access.whether_accepted(access.secret)
+    assert access().stats["localhost"]["changed"] == 0
 
 
-@VERSIONS
-def test_a_wrong_vault_password_fails_before_anything_is_written(access, ansible):
+def test_a_wrong_vault_password_fails_before_anything_is_written(access):
     access.hold(OTHERS)
     written = access.vault_file.read_bytes()
-    run = access(ansible, vault_password="guess")
+    run = access(vault_password="guess")
     assert_nothing_was_written(run, access)
     assert "Decryption failed" in run.result["msg"] and access.vault_file.read_bytes() == written
 
@@ -205,8 +211,11 @@ def test_a_file_that_cannot_be_extended_is_left_alone(access, text, encrypted, w
     assert why in run.result["msg"]
 
 
-@VERSIONS
-@pytest.mark.parametrize("text", ["mail: hunter2\n  broken: [\n", "{mail: hunter2}\n", "mail: hunter2\n...\n"])
+# What Ansible shows of YAML that it cannot read is another matter in each version.
+@pytest.mark.parametrize(("text", "ansible"), [
+    *(("mail: hunter2\n  broken: [\n", ansible) for ansible in ANSIBLE),
+    ("{mail: hunter2}\n", "2.19"), ("mail: hunter2\n...\n", "2.19"),
+])
 def test_yaml_that_cannot_be_read_or_extended_is_not_shown(access, text, ansible):
     access.hold(text)
     run = access(ansible, verbosity=4, callback="default")
@@ -245,18 +254,17 @@ def test_it_runs_by_ansibles_own_python_whatever_the_inventory_says_of_localhost
     assert run.rc == 0, run.stdout
 
 
-@VERSIONS
-def test_with_privilege_separation_the_user_and_the_token_are_given_the_roles(access, cluster, ansible):
+def test_with_privilege_separation_the_user_and_the_token_are_given_the_roles(access, cluster):
     separate = {"file": "api_access_separate.yml"}
-    assert access(ansible, check=True, **separate).rc == 0 and cluster.stats()["writes"] == 0
-    first = access(ansible, **separate)
+    assert access(check=True, **separate).rc == 0 and cluster.stats()["writes"] == 0
+    first = access(**separate)
     assert first.rc == 0, first.stdout
     assert cluster.state()["users"]["ansible@pve"]["tokens"]["mms"]["privsep"] and first.result["missing_privileges"] == []
     assert access.entries == {(path, who, role) for who in ("ansible@pve", "ansible@pve!mms") for path, role in (
         ("/vms", "PVEVMAdmin"), ("/storage/local-lvm", "PVEDatastoreUser"), ("/sdn/zones/localnetwork/vmbr0", "PVESDNUser"))}
     assert "MMS-Provisioner" not in cluster.state()["roles"]
     writes = cluster.stats()["writes"]
-    assert access(ansible, **separate).stats["localhost"]["changed"] == 0 and cluster.stats()["writes"] == writes
+    assert access(**separate).stats["localhost"]["changed"] == 0 and cluster.stats()["writes"] == writes
 
 
 def test_ansible_finds_the_vault_file_beside_the_inventory(access):

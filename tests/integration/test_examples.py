@@ -16,7 +16,7 @@ from conftest import ANSIBLE, MODULES, REPOSITORY, clean_environment, connection
 from cluster import FakeCluster
 
 # One ansible-playbook runs the examples of so many modules: its start takes longer than they do.
-AT_A_TIME = 5
+AT_A_TIME = 8
 some_modules = pytest.mark.parametrize(
     "modules", [pytest.param(MODULES[n:n + AT_A_TIME], id="+".join(MODULES[n:n + AT_A_TIME]))
                 for n in range(0, len(MODULES), AT_A_TIME)],

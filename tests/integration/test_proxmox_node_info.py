@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import pytest
-from conftest import ANSIBLE
 from readers import NOBODY, asked
 
 
@@ -94,8 +93,7 @@ def test_a_caller_without_privileges_is_told_the_nodes(nodes):
     assert list(by_name(nodes(**NOBODY))) == ["pve1", "pve2", "pve3"]
 
 
-@pytest.mark.parametrize("ansible", ANSIBLE)
-def test_in_a_playbook_it_is_unchanged(playbook, connection, ansible):
-    run = playbook([{"ferrox.proxmox.proxmox_node_info": connection}], ansible=ansible)
+def test_in_a_playbook_it_is_unchanged(playbook, connection):
+    run = playbook([{"ferrox.proxmox.proxmox_node_info": connection}])
     assert run.rc == 0 and not run.result["changed"]
     assert len(run.result["proxmox_nodes"]) == 3

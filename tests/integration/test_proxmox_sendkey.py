@@ -6,7 +6,6 @@ from __future__ import annotations
 import string
 
 import pytest
-from conftest import ANSIBLE
 from readers import ONLOOKER, lacks
 
 
@@ -107,8 +106,7 @@ def test_the_right_that_is_missing_is_named(press):
     assert lacks(press(keys_send=["a"], **ONLOOKER), "VM.Console", "/vms/101")
 
 
-@pytest.mark.parametrize("ansible", ANSIBLE)
-def test_in_a_playbook_it_changes(playbook, connection, ansible):
+def test_in_a_playbook_it_changes(playbook, connection):
     task = {"ferrox.proxmox.proxmox_sendkey": {**connection, "vmid": 101, "keys_send": ["ret"]}}
-    run = playbook([task], ansible=ansible)
+    run = playbook([task])
     assert run.rc == 0 and run.result["changed"]

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 from clone_vms import until
-from conftest import ANSIBLE, clean_environment
+from conftest import clean_environment
 from readers import ONLOOKER, lacks
 
 MOUNTS = {"mp0": "local-lvm:vm-200-disk-1,mp=/srv,size=4G", "mp1": "/mnt/data,mp=/data"}
@@ -275,8 +275,7 @@ def test_the_right_that_is_missing_is_named(snap):
     assert lacks(snap(**ONLOOKER), "VM.Snapshot", "/vms/101")
 
 
-@pytest.mark.parametrize("ansible", ANSIBLE)
-def test_in_a_playbook_the_second_run_is_unchanged(playbook, connection, ansible):
+def test_in_a_playbook_the_second_run_is_unchanged(playbook, connection):
     task = {"ferrox.proxmox.proxmox_snap": {**connection, "vmid": 101}}
-    run = playbook([task, task], ansible=ansible)
+    run = playbook([task, task])
     assert run.rc == 0 and [result["changed"] for result in run.results] == [True, False]

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import pytest
-from conftest import ANSIBLE
 from readers import NOBODY, ONLOOKER
 
 
@@ -78,7 +77,6 @@ def test_an_onlooker_is_told_them_and_a_caller_without_rights_is_not(snapshots):
     assert snapshots(vmid=101, **NOBODY)["failed"]
 
 
-@pytest.mark.parametrize("ansible", ANSIBLE)
-def test_in_a_playbook_it_is_unchanged(playbook, connection, ansible):
-    run = playbook([{"ferrox.proxmox.proxmox_snap_info": {**connection, "vmid": 101}}], ansible=ansible)
+def test_in_a_playbook_it_is_unchanged(playbook, connection):
+    run = playbook([{"ferrox.proxmox.proxmox_snap_info": {**connection, "vmid": 101}}])
     assert run.rc == 0 and not run.result["changed"] and names(run.result) == ["current"]

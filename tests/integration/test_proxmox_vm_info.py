@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import pytest
-from conftest import ANSIBLE
 from readers import NOBODY, ONLOOKER, lacks
 
 
@@ -201,8 +200,7 @@ def test_an_onlooker_is_told_all_and_a_caller_without_rights_nothing(guests):
     assert vmids(guests(**NOBODY)) == []
 
 
-@pytest.mark.parametrize("ansible", ANSIBLE)
-def test_in_a_playbook_it_is_unchanged(playbook, connection, ansible):
-    run = playbook([{"ferrox.proxmox.proxmox_vm_info": {**connection, "vmid": 101}}], ansible=ansible)
+def test_in_a_playbook_it_is_unchanged(playbook, connection):
+    run = playbook([{"ferrox.proxmox.proxmox_vm_info": {**connection, "vmid": 101}}])
     assert run.rc == 0 and not run.result["changed"]
     assert vmids(run.result) == [101]

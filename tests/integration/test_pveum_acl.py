@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import pytest
 from access_list import READ, WRITE, acl, bodies, entries, root  # noqa: F401
-from conftest import ANSIBLE
 
 # Asked where no entry of the path is seen: whether there is none, or the caller does not see it.
 SIGHT = "GET /access/permissions?path=/access"
@@ -141,11 +140,10 @@ def test_what_is_not_there_need_not_exist_to_be_absent(acl, cluster):
     assert cluster.stats()["writes"] == 0
 
 
-@pytest.mark.parametrize("ansible", ANSIBLE)
-def test_in_a_playbook_the_second_pass_changes_nothing(playbook, connection, ansible):
+def test_in_a_playbook_the_second_pass_changes_nothing(playbook, connection):
     task = {"ferrox.proxmox.pveum_acl": {**connection, "path": "{{ item }}", "tokens": "prov@pve!mms",
                                          "roles": ["PVEVMUser"]}, "loop": ["/vms", "/storage/ceph"]}
-    run = playbook([task, task], ansible=ansible)
+    run = playbook([task, task])
     assert run.rc == 0
     assert [result["changed"] for result in run.results] == [True, False]
 

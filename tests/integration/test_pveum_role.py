@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import pytest
 from cluster import FakeCluster
-from conftest import ANSIBLE
 
 NAME = "MMS-Provisioner"
 PRIVILEGES = [
@@ -178,10 +177,9 @@ def test_a_password_serves_as_well_as_a_token(ferrox, cluster, connection):
     assert privileges(cluster) == set(PRIVILEGES)
 
 
-@pytest.mark.parametrize("ansible", ANSIBLE)
-def test_in_a_playbook_the_second_pass_changes_nothing(playbook, connection, ansible):
+def test_in_a_playbook_the_second_pass_changes_nothing(playbook, connection):
     task = {"ferrox.proxmox.pveum_role": {**connection, "name": NAME, "privs": PRIVILEGES}}
-    run = playbook([task, task], ansible=ansible)
+    run = playbook([task, task])
     assert run.rc == 0
     assert [result["changed"] for result in run.results] == [True, False]
 

@@ -106,11 +106,11 @@ def test_the_executable_shows_no_secret_at_any_verbosity(ferrox, connection, fau
         assert result["msg"]
 
 
-@pytest.mark.parametrize("ansible", ANSIBLE)
-@pytest.mark.parametrize(
-    "cases", [*([case] for case in CASES if case.startswith("the server")),
-              [case for case in CASES if not case.startswith("the server")]], ids=", ".join,
-)
+# What the server repeats is the executable's business, and the same to every ansible-core.
+@pytest.mark.parametrize(("cases", "ansible"), [
+    *(([case], "2.19") for case in CASES if case.startswith("the server")),
+    *(([case for case in CASES if not case.startswith("the server")], ansible) for ansible in ANSIBLE),
+], ids=lambda value: value if isinstance(value, str) else ", ".join(value))
 def test_ansible_playbook_shows_no_secret_at_vvvv(playbook, connection, faults, cases, ansible, tmp_path):
     # Ansible itself quotes the playbook where a task fails, so the secrets stand elsewhere, as they do in a vault.
     names = {PASSWORD: "password", TOKEN_SECRET: "token_secret", OTP: "otp"}
