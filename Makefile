@@ -116,9 +116,9 @@ PROFILE := ci
 ANSIBLE := 14.5.0
 
 .PHONY: parity
-parity: .venv/made .venv-parity/made build/parity/made ## The same tasks through community.proxmox and through Ferrox (RECORD=1, ONLY=modules)
+parity: .venv/made .venv-parity/made build/parity/made ## The same tasks through community.proxmox and through Ferrox (RECORD=1, ONLY=modules, JOBS=at a time)
 	$(if $(RECORD),,cargo build --profile $(PROFILE) -p ferrox)
-	cd tests && ../.venv/bin/python -m parity $(if $(RECORD),--record,--executable $(TARGET)/$(PROFILE)/ferrox) $(ONLY)
+	cd tests && ../.venv/bin/python -m parity $(if $(RECORD),--record,--executable $(TARGET)/$(PROFILE)/ferrox) $(if $(JOBS),--jobs $(JOBS)) $(ONLY)
 
 build/parity/made: | .venv/made
 	rm -rf $(@D)

@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import argparse
+import concurrent.futures
+import functools
+import os
 import pathlib
 import sys
 import tempfile
@@ -41,15 +44,21 @@ class Sums:
                            f"{self.seconds_peer:.1f} / {self.seconds_ours:.2f}")
 
 
-def record(modules, cluster, home):
-    for module in modules:
-        of_module = cases.load(module)
+def each(work, modules, jobs):
+    """What the work comes to for each of the modules, so many at a time, in their order."""
+    with concurrent.futures.ProcessPoolExecutor(jobs) as pool:
+        yield from zip(modules, pool.map(work, modules))
+
+
+def record(module):
+    """Keep what the peer does; what to say of it."""
+    of_module = cases.load(module)
+    with FakeCluster(seed="demo", time_scale=0) as cluster, tempfile.TemporaryDirectory(prefix="parity-") as home:
         outcomes = sides.peer(of_module, cluster, home)
-        recordings.write(module, of_module, outcomes)
-        for case, outcome in zip(of_module, outcomes, strict=True):
-            for fault in unsaid(case, outcome):
-                print(f"{case.id}: {fault}")
-        print(f"{module}: {len(of_module)} cases", flush=True)
+    recordings.write(module, of_module, outcomes)
+    faults = [f"{case.id}: {fault}" for case, outcome in zip(of_module, outcomes, strict=True)
+              for fault in unsaid(case, outcome)]
+    return "\n".join([*faults, f"{module}: {len(of_module)} cases"])
 
 
 def unsaid(case, outcome):
@@ -60,10 +69,12 @@ def unsaid(case, outcome):
             yield f"{task.name}: the peer does not fail with `{task.says}`: {result.get('msg')}"
 
 
-def beside(module, collections, cluster, home):
+def beside(executable, module):
     """A module's line, and what is wrong."""
     of_module = cases.load(module)
-    theirs, ours = sides.peer(of_module, cluster, home), sides.ferrox(collections, of_module, cluster, home)
+    with FakeCluster(seed="demo", time_scale=0) as cluster, tempfile.TemporaryDirectory(prefix="parity-") as home:
+        collections = stage(pathlib.Path(home, "collections"), executable)
+        theirs, ours = sides.peer(of_module, cluster, home), sides.ferrox(collections, of_module, cluster, home)
     sums, faults = Sums(cases=len(of_module)), []
     for case, peer, mine in zip(of_module, theirs, ours, strict=True):
         verdict = compare.verdict(case, peer, mine)
@@ -86,17 +97,16 @@ def stale(case, peer):
     return [f"{task.name}: {key}: the peer's recording is out of date" for task, key in again]
 
 
-def table(modules, path, cluster, home):
+def table(modules, executable, jobs):
     """Print the table; whether all is well."""
-    collections = stage(pathlib.Path(home, "collections"), path)
     print(LINE.format("module", "cases", "tasks", "equal", "listed", "requests", "task seconds"))
     print(LINE.format("", "", "", "", "", "peer / ours", "peer / ours"), flush=True)
     total, faults = Sums(), []
     for module in modules:
         if module not in MODULES:
             print(f"{module:<34} not in Ferrox yet", flush=True)
-            continue
-        sums, wrong = beside(module, collections, cluster, home)
+    there = [module for module in modules if module in MODULES]
+    for module, (sums, wrong) in each(functools.partial(beside, executable), there, jobs):
         total, faults = total + sums, faults + wrong
         print(sums.line(module), flush=True)
     print(total.line("all"))
@@ -117,13 +127,14 @@ def main():
     parser.add_argument("modules", nargs="*", help="by default all that have cases")
     parser.add_argument("--record", action="store_true", help="run the peer, and keep what it does")
     parser.add_argument("--executable", type=pathlib.Path, default=sides.executable())
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="so many modules at a time; by default a core's each")
     given = parser.parse_args()
     modules = given.modules or cases.modules()
-    with FakeCluster(seed="demo", time_scale=0) as cluster, tempfile.TemporaryDirectory(prefix="parity-") as home:
-        if given.record:
-            record(modules, cluster, home)
-        elif not table(modules, given.executable.resolve(), cluster, home):
-            sys.exit(1)
+    if given.record:
+        for _, said in each(record, modules, given.jobs):
+            print(said, flush=True)
+    elif not table(modules, given.executable.resolve(), given.jobs):
+        sys.exit(1)
 
 
 if __name__ == "__main__":
