@@ -137,8 +137,8 @@ notes:
   - Needs the privileges VM.Audit and VM.Snapshot on each guest. VM.Snapshot.Rollback is enough for O(state=rollback), and
     VM.PowerMgmt is needed with it where a guest is started. A guest without VM.Audit is invisible to the caller.
   - The disks of one guest are of the same moment; those of two guests are not, as each has its turn.
-  - A template has no snapshots. That one is named with O(state=present) is a failure before anything is done, and so is a guest
-    without the snapshot with O(state=rollback).
+  - Templates have no snapshots. One that O(vms) names is a failure with O(state=present), before anything is done; so is a guest
+    that has no such snapshot, with O(state=rollback).
   - O(state=absent) and O(state=pruned) take any choice of guests, as no more goes than what the task names. O(state=rollback)
     takes guests by O(vms) or O(tags) only.
   - The server stops a guest that runs, the hard way, to roll it back. On some storages, such as ZFS, it refuses to go back to
@@ -147,8 +147,9 @@ notes:
     off since, is still taking is waited for and not taken twice.
   - One guest that fails does not keep the others from having their turn, unless O(on_error=stop) or O(atomic=true). The task
     fails in the end, and its result holds all guests, each failure in RV(guests[].error).
-  - With O(atomic=true) nothing survives that a process cannot survive either. After a power cut, O(state=absent) removes what
-    was taken.
+  - O(atomic=true) waits for the snapshots that are still being taken before it removes them, after a Ctrl-C too. A second
+    signal ends it at once, as a power cut does; the next run then takes what is missing, or O(state=absent) removes what was
+    taken. A roll-back cannot be taken back.
 seealso:
   - module: ferrox.proxmox.proxmox_snap
 author:
