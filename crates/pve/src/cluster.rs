@@ -83,17 +83,31 @@ impl Cluster {
     /// The answers to several questions, asked side by side; each has its own
     /// result, so that an offline node is not the end of everything.
     pub fn get_each(&self, calls: &[Call]) -> Vec<Result<Arc<Value>, Error>> {
-        self.each(calls, |call| self.get(call))
+        self.each(calls, side_by_side::agent_on, |call| self.get(call))
     }
 
     /// As [`Cluster::get_each`], for many answers that are asked for once: they
-    /// are the caller's, and the reading does not hold them as well.
-    pub fn take_each(&self, calls: &[Call]) -> Vec<Result<Value, Error>> {
-        self.each(calls, |call| self.client.read(call, None))
+    /// are the caller's, and the reading does not hold them as well. A call is
+    /// made out of its question when it is asked, as many would be large.
+    pub fn take_each<Q: Sync>(
+        &self,
+        questions: &[Q],
+        call: impl Fn(&Q) -> Call + Sync,
+    ) -> Vec<Result<Value, Error>> {
+        let agent_on = |question: &Q| side_by_side::agent_on(&call(question));
+        self.each(questions, agent_on, |question| {
+            self.client.read(&call(question), None)
+        })
     }
 
-    fn each<T: Send>(&self, calls: &[Call], ask: impl Fn(&Call) -> T + Sync) -> Vec<T> {
-        side_by_side::ask(calls, self.side_by_side.load(Ordering::Relaxed), ask)
+    fn each<Q: Sync, T: Send>(
+        &self,
+        questions: &[Q],
+        agent_on: impl Fn(&Q) -> Option<String>,
+        ask: impl Fn(&Q) -> T + Sync,
+    ) -> Vec<T> {
+        let parallel = self.side_by_side.load(Ordering::Relaxed);
+        side_by_side::ask(questions, parallel, agent_on, ask)
     }
 
     /// As [`Cluster::get_each`], as a type.

@@ -11,17 +11,18 @@ use crate::call::Call;
 const AGENTS_OF_A_NODE: usize = 3;
 
 /// Asks so many at once, in their order as far as their nodes allow it, and gives
-/// the answers in that order.
-pub(super) fn ask<T: Send>(
-    calls: &[Call],
+/// the answers in that order. `agent_on` is [`agent_on`] of a question's call.
+pub(super) fn ask<Q: Sync, T: Send>(
+    questions: &[Q],
     parallel: usize,
-    ask: impl Fn(&Call) -> T + Sync,
+    agent_on: impl Fn(&Q) -> Option<String>,
+    ask: impl Fn(&Q) -> T + Sync,
 ) -> Vec<T> {
-    let workers = parallel.min(calls.len());
+    let workers = parallel.min(questions.len());
     if workers <= 1 {
-        return calls.iter().map(ask).collect();
+        return questions.iter().map(ask).collect();
     }
-    let queue = Mutex::new(Queue::new(calls));
+    let queue = Mutex::new(Queue::new(questions.iter().map(agent_on)));
     let lock = || queue.lock().unwrap_or_else(PoisonError::into_inner);
     let next = || lock().next();
     std::thread::scope(|scope| {
@@ -30,7 +31,7 @@ pub(super) fn ask<T: Send>(
                 // What waits when nothing can be asked waits for an agent that is being
                 // asked already: whoever does that goes on with it.
                 while let Some(question) = next() {
-                    let answer = ask(question.call);
+                    let answer = ask(&questions[question.index]);
                     lock().done(&question, answer);
                 }
             });
@@ -41,64 +42,63 @@ pub(super) fn ask<T: Send>(
     answers.into_iter().map(|(_, answer)| answer).collect()
 }
 
-struct Question<'a> {
+struct Question {
     index: usize,
-    call: &'a Call,
-    /// The node, where a guest agent is asked.
-    agent_on: Option<&'a str>,
+    agent_on: Option<String>,
 }
 
-struct Queue<'a, T> {
-    waiting: VecDeque<Question<'a>>,
+struct Queue<T> {
+    waiting: VecDeque<Question>,
     /// How many agents of a node are being asked.
-    agents: HashMap<&'a str, usize>,
+    agents: HashMap<String, usize>,
     answers: Vec<(usize, T)>,
 }
 
-impl<'a, T> Queue<'a, T> {
-    fn new(calls: &'a [Call]) -> Self {
-        let questions = calls.iter().enumerate().map(|(index, call)| Question {
-            index,
-            call,
-            agent_on: agent_on(call),
-        });
+impl<T> Queue<T> {
+    /// Of questions for the guest agents of these nodes, or for none.
+    fn new(agents_on: impl Iterator<Item = Option<String>>) -> Self {
+        let waiting: VecDeque<Question> = agents_on
+            .enumerate()
+            .map(|(index, agent_on)| Question { index, agent_on })
+            .collect();
         Self {
-            waiting: questions.collect(),
             agents: HashMap::new(),
-            answers: Vec::with_capacity(calls.len()),
+            answers: Vec::with_capacity(waiting.len()),
+            waiting,
         }
     }
 
-    fn next(&mut self) -> Option<Question<'a>> {
+    fn next(&mut self) -> Option<Question> {
         let at = self.waiting.iter().position(|question| {
-            let asked = question.agent_on.and_then(|node| self.agents.get(node));
+            let agent_on = question.agent_on.as_ref();
+            let asked = agent_on.and_then(|node| self.agents.get(node));
             asked.is_none_or(|asked| *asked < AGENTS_OF_A_NODE)
         })?;
         let question = self.waiting.remove(at)?;
-        if let Some(node) = question.agent_on {
-            *self.agents.entry(node).or_default() += 1;
+        if let Some(node) = &question.agent_on {
+            *self.agents.entry(node.clone()).or_default() += 1;
         }
         Some(question)
     }
 
-    fn done(&mut self, question: &Question<'a>, answer: T) {
-        let asked = question.agent_on.and_then(|node| self.agents.get_mut(node));
-        if let Some(asked) = asked {
+    fn done(&mut self, question: &Question, answer: T) {
+        let agent_on = question.agent_on.as_ref();
+        if let Some(asked) = agent_on.and_then(|node| self.agents.get_mut(node)) {
             *asked -= 1;
         }
         self.answers.push((question.index, answer));
     }
 }
 
-/// The node whose guest agent a question is for: `/nodes/{node}/qemu/{vmid}/agent/…`.
-fn agent_on(call: &Call) -> Option<&str> {
+/// The node whose guest agent a call is for: `/nodes/{node}/qemu/{vmid}/agent/…`.
+pub(super) fn agent_on(call: &Call) -> Option<String> {
     let agent = call.path.plain().split('/').nth(5) == Some("agent");
-    agent.then(|| call.path.node()).flatten()
+    agent.then(|| call.path.node().map(str::to_owned)).flatten()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Queue, ask};
+    use super::{Queue, agent_on, ask};
     use crate::call::Call;
     use crate::nodes::guest::{Address, GuestKind};
 
@@ -120,9 +120,10 @@ mod tests {
             .collect();
         let asked: Vec<String> = calls.iter().map(Call::to_string).collect();
         for parallel in [1, 2, 7, 100] {
-            assert_eq!(ask(&calls, parallel, Call::to_string), asked, "{parallel}");
+            let answers = ask(&calls, parallel, agent_on, Call::to_string);
+            assert_eq!(answers, asked, "{parallel}");
         }
-        assert!(ask(&[], 4, Call::to_string).is_empty());
+        assert!(ask(&[], 4, agent_on, Call::to_string).is_empty());
     }
 
     #[test]
@@ -132,7 +133,7 @@ mod tests {
             .collect();
         calls.push(guest("pve2", 200).interfaces());
         calls.push(guest("pve1", 100).config());
-        let mut queue = Queue::new(&calls);
+        let mut queue = Queue::new(calls.iter().map(agent_on));
         let mut asked: Vec<_> = std::iter::from_fn(|| queue.next()).collect();
         let at_once: Vec<usize> = asked.iter().map(|question| question.index).collect();
         assert_eq!(at_once, [0, 1, 2, 10, 11]);

@@ -14,7 +14,7 @@ use crate::fault;
 /// serves for more than that …
 const QUESTIONS_OF_A_CONNECTION: usize = 4;
 /// … and each has a client and its thread, which cost memory.
-const CONNECTIONS: usize = 9;
+const CONNECTIONS: usize = 13;
 
 /// One thing more that is told of a guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,14 @@ impl More {
         match self {
             Self::Config => "config",
             Self::Network => "network",
+        }
+    }
+
+    fn call(self, guest: &Guest, config: ConfigWanted) -> Call {
+        let current = config == ConfigWanted::Current;
+        match self {
+            Self::Config => guest.address.config().with("current", current),
+            Self::Network => guest.address.interfaces(),
         }
     }
 
@@ -45,33 +53,26 @@ impl More {
 pub(super) fn read(args: &VmInfoArgs, guests: &mut [Guest], cluster: &Cluster) -> Vec<String> {
     let mut untold = Untold::default();
     let mut questions: Vec<(usize, More)> = Vec::new();
-    let mut calls: Vec<Call> = Vec::new();
+    let wanted = [
+        (More::Config, args.config != ConfigWanted::None),
+        (More::Network, args.network),
+    ];
     for (index, guest) in guests.iter_mut().enumerate() {
-        let mut ask = |guest: &mut Guest, more: More, call: Call| {
+        for (more, _) in wanted.iter().filter(|(_, wanted)| *wanted) {
             guest.row.insert(more.key().to_owned(), Value::Null);
-            if !guest.reads {
-                return;
+            match more {
+                _ if !guest.reads => {}
+                More::Network if !guest.runs() => untold.network("it does not run", guest),
+                _ => questions.push((index, *more)),
             }
-            if more == More::Network && !guest.runs() {
-                untold.network("it does not run", guest);
-                return;
-            }
-            questions.push((index, more));
-            calls.push(call);
-        };
-        if args.config != ConfigWanted::None {
-            let current = args.config == ConfigWanted::Current;
-            let call = guest.address.config().with("current", current);
-            ask(guest, More::Config, call);
-        }
-        if args.network {
-            let call = guest.address.interfaces();
-            ask(guest, More::Network, call);
         }
     }
-    let connections = calls.len() / QUESTIONS_OF_A_CONNECTION;
+    let connections = questions.len() / QUESTIONS_OF_A_CONNECTION;
     cluster.ask_side_by_side(connections.clamp(PARALLEL, CONNECTIONS));
-    for ((index, more), answer) in questions.into_iter().zip(cluster.take_each(&calls)) {
+    let answers = cluster.take_each(&questions, |(index, more)| {
+        more.call(&guests[*index], args.config)
+    });
+    for ((index, more), answer) in questions.into_iter().zip(answers) {
         let guest = &mut guests[index];
         match answer {
             Ok(answer) => {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use pve::Cluster;
 use pve::nodes::guest::{GuestKind, plain_list_call};
 use pve::wire::{Row, row};
-use pve::{Call, Cluster};
 use serde_json::Value;
 
 use super::Guest;
@@ -62,14 +62,12 @@ pub(super) fn bring_up_to_date(
         let place = (guest.address.node.clone(), guest.address.kind);
         places.entry(place).or_default().push(guest);
     }
-    let calls: Vec<Call> = places
-        .iter()
-        .map(|((node, kind), guests)| match guests.as_slice() {
-            [guest] => guest.address.current(),
-            _ => plain_list_call(node, *kind),
-        })
-        .collect();
-    for (((node, kind), mut guests), answer) in places.into_iter().zip(cluster.take_each(&calls)) {
+    let places: Vec<_> = places.into_iter().collect();
+    let answers = cluster.take_each(&places, |((node, kind), guests)| match guests.as_slice() {
+        [guest] => guest.address.current(),
+        _ => plain_list_call(node, *kind),
+    });
+    for (((node, kind), mut guests), answer) in places.into_iter().zip(answers) {
         let answer = match answer {
             Ok(answer) => answer,
             Err(error) => {
