@@ -32,8 +32,8 @@ EXECUTABLES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__fil
 MACHINES = {'amd64': 'x86_64', 'arm64': 'aarch64'}
 
 # The executable ends in order within 10 s of a signal: it starts nothing new, cleans up, and names what still runs.
-# While it puts back what it took away it may take longer, and says every 5 s that it is still at it.
-LAST_WORDS_SECONDS = 12
+# While it puts back what it took away it may take longer, and says every 30 s that it is still at it.
+LAST_WORDS_SECONDS = 40
 
 
 class ActionModule(ActionBase):

@@ -234,13 +234,6 @@ def test_task_timeout_ends_the_executable_and_keeps_its_last_words(play, stand_i
         os.kill(stand_in()["pid"], 0)
 
 
-def test_executable_that_does_not_end_in_order_is_killed(play, stand_in):
-    run = play({"does": "ignore"}, keywords={"timeout": 2})
-    assert run.rc == 2 and "timed out" in run.result["msg"].lower()
-    with pytest.raises(ProcessLookupError):
-        os.kill(stand_in()["pid"], 0)
-
-
 @pytest.fixture
 def impatient(stand_in):
     """The plugin that waits for last words for 3 s only."""
@@ -249,7 +242,14 @@ def impatient(stand_in):
     place.unlink()
     place.mkdir()
     for name, text in plugins.items():
-        (place / name).write_text(text.replace("LAST_WORDS_SECONDS = 12", "LAST_WORDS_SECONDS = 3"))
+        (place / name).write_text(text.replace("LAST_WORDS_SECONDS = 40", "LAST_WORDS_SECONDS = 3"))
+
+
+def test_executable_that_does_not_end_in_order_is_killed(play, stand_in, impatient):
+    run = play({"does": "ignore"}, keywords={"timeout": 2})
+    assert run.rc == 2 and "timed out" in run.result["msg"].lower()
+    with pytest.raises(ProcessLookupError):
+        os.kill(stand_in()["pid"], 0)
 
 
 @VERSIONS

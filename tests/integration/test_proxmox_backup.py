@@ -161,6 +161,19 @@ def test_a_time_that_is_stated_is_kept_to(backup, cluster):
     assert re.search(said, result["msg"])
 
 
+def test_a_task_whose_answer_comes_after_the_time_that_is_stated_is_named(backup, cluster):
+    cluster.control("POST", "/time-scale", {"time_scale": 1})
+    cluster.patch(guests=[{"vmid": 101, "backup_secs": 60}])
+    cluster.fault(method="POST", path="/nodes/pve1/vzdump", seconds=2)
+    result = backup(101, wait=True, wait_timeout=1)
+    assert result["failed"] and result["changed"]
+    row = rows(result)["pve1"]
+    assert row["status"] == "unknown"
+    assert row["upid"] in [task["upid"] for task in cluster.state()["tasks"] if task["status"] == "running"]
+    assert result["msg"].endswith(f"took longer than 1 s; task {row['upid']} is left running")
+    assert result["failure"]["running"] == [row["upid"]]
+
+
 @pytest.mark.parametrize("wait", [True, False])
 def test_a_backup_whose_answer_is_lost_is_not_made_twice(backup, cluster, wait):
     cluster.fault(method="POST", path="/nodes/pve1/vzdump", drop="after-effect")

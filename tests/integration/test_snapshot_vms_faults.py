@@ -100,6 +100,8 @@ def test_an_interruption_leaves_what_is_taken_or_takes_it_back(begun, snapshots,
     assert not any("/200/" in line for line in sent(cluster))
     if atomic:
         assert not result["changed"] and "running" not in result.get("failure", {})
+        assert result["msg"] == ("interrupted: 1 of 3 VMs and containers broken off, 1 not begun; "
+                                 "what was made was taken back")
         assert [row["action"] for row in result["guests"]] == ["taken_back", "taken_back", "none"]
         assert names(cluster, 102) == names(cluster, 201) == []
     else:

@@ -240,17 +240,32 @@ fn answer(
 /// Why the plan as a whole did not end well, if it did not: how many share
 /// which fate, the first cause, and what goes on without us.
 fn failure(plan: &Plan, applied: &Applied) -> Option<Failure> {
-    let troubles = applied.tracks.iter().filter_map(|end| end.trouble.as_ref());
-    let (cut, failed): (Vec<&Trouble>, Vec<&Trouble>) =
-        troubles.partition(|trouble| matches!(trouble.error, Error::Interrupted { .. }));
-    let not_begun = applied.tracks.iter().filter(|end| !end.began).count();
+    let (mut failed, mut cut) = (Vec::<&Trouble>::new(), Vec::<&Trouble>::new());
+    let mut fates = Fates::default();
+    for end in &applied.tracks {
+        match &end.trouble {
+            Some(trouble) if matches!(trouble.error, Error::Interrupted { .. }) => {
+                cut.push(trouble);
+                // Nothing is left of it where all is taken back.
+                if plan.atomic && !end.changed() {
+                    fates.broken_off += 1;
+                } else {
+                    fates.unfinished += 1;
+                }
+            }
+            Some(trouble) => failed.push(trouble),
+            None if !end.began => fates.not_begun += 1,
+            None => {}
+        }
+    }
+    fates.failed = failed.len();
     let first = failed.first().or(cut.first());
-    if first.is_none() && not_begun == 0 {
+    if first.is_none() && fates.not_begun == 0 {
         return None;
     }
     // Where nothing failed, only an interruption keeps tracks from beginning.
     let interrupted = failed.is_empty() || !cut.is_empty();
-    let mut msg = fates(plan, failed.len(), cut.len(), not_begun);
+    let mut msg = fates.of(plan);
     if interrupted {
         msg = format!("interrupted: {msg}");
     }
@@ -283,24 +298,36 @@ fn failure(plan: &Plan, applied: &Applied) -> Option<Failure> {
     Some(failure)
 }
 
-/// `2 of 20 VMs failed, 1 left unfinished, 5 not begun`.
-fn fates(plan: &Plan, failed: usize, cut: usize, not_begun: usize) -> String {
-    let things: BTreeSet<&str> = plan.tracks.iter().map(|track| track.thing).collect();
-    let things: Vec<String> = things.iter().map(|thing| format!("{thing}s")).collect();
-    let mut of_all = format!(" of {} {}", plan.tracks.len(), things.join(" and "));
-    let mut told = Vec::new();
-    for (count, fate) in [
-        (failed, "failed"),
-        (cut, "left unfinished"),
-        (not_begun, "not begun"),
-    ] {
-        match plan.tracks.as_slice() {
-            _ if count == 0 => {}
-            [track] => told.push(format!("{} `{}` {fate}", track.thing, track.id)),
-            _ => told.push(format!("{count}{} {fate}", std::mem::take(&mut of_all))),
+/// How many tracks of a plan that did not end well share which fate.
+#[derive(Default)]
+struct Fates {
+    failed: usize,
+    broken_off: usize,
+    unfinished: usize,
+    not_begun: usize,
+}
+
+impl Fates {
+    /// `2 of 20 VMs failed, 1 left unfinished, 5 not begun`.
+    fn of(&self, plan: &Plan) -> String {
+        let things: BTreeSet<&str> = plan.tracks.iter().map(|track| track.thing).collect();
+        let things: Vec<String> = things.iter().map(|thing| format!("{thing}s")).collect();
+        let mut of_all = format!(" of {} {}", plan.tracks.len(), things.join(" and "));
+        let mut told = Vec::new();
+        for (count, fate) in [
+            (self.failed, "failed"),
+            (self.broken_off, "broken off"),
+            (self.unfinished, "left unfinished"),
+            (self.not_begun, "not begun"),
+        ] {
+            match plan.tracks.as_slice() {
+                _ if count == 0 => {}
+                [track] => told.push(format!("{} `{}` {fate}", track.thing, track.id)),
+                _ => told.push(format!("{count}{} {fate}", std::mem::take(&mut of_all))),
+            }
         }
+        told.join(", ")
     }
-    told.join(", ")
 }
 
 /// Declares a job as a module: its name, its options, its documentation.

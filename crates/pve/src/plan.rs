@@ -156,7 +156,8 @@ pub struct Step {
     pub claims: Vec<Claim>,
     /// When it counts as done.
     pub settles: Settles,
-    /// How long it may take, within the track's limit. The time in which a file is sent does not count.
+    /// How long it may take, within the track's limit. A write that was begun in time is given the time that its answer
+    /// takes, and the time in which a file is sent does not count.
     pub limit: Option<Duration>,
     /// What follows an ending that is not success.
     pub on: Vec<(Ending, Follow)>,

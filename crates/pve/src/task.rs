@@ -51,6 +51,10 @@ pub(crate) fn wait(
         upid.as_str(),
         "status"
     ));
+    // The answer that named the task may have come late, and a question would have no time left.
+    if patience.left().is_some_and(|left| left.is_zero()) {
+        patience.check().map_err(|error| name_task(error, upid))?;
+    }
     let began = Instant::now();
     let mut asked_once_more = false;
     let mut silent: Option<(Instant, Error)> = None;

@@ -32,8 +32,10 @@ pub trait Transport: Send + Sync {
     /// Sends one request and returns the answer's `data`.
     ///
     /// It is sent once: what may be repeated is decided above, from the error's
-    /// variant. `within` bounds the wait for the answer beyond the
-    /// transport's own limits; the answer may come later all the same.
+    /// variant. `within` is the time that is left: a request that it does not
+    /// suffice to begin is not sent, and beyond the transport's own limits it
+    /// bounds the wait for an answer. The answer to a write that was sent may be
+    /// waited for all the same, as it names what runs by then.
     fn send(&self, call: &Call, within: Option<Duration>) -> Result<Value, Error>;
 
     /// Whether this way can carry the call at all; why not, as an error of one

@@ -21,8 +21,9 @@ const GRACE: Duration = Duration::from_secs(10);
 /// lost with it.
 const GRACE_OF_A_READER: Duration = Duration::from_millis(500);
 
-/// One that must come to its end says so often that it is still at it: whoever started it knows that it lives.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
+/// One that must come to its end says so at once, and so often that it is still at it: whoever started it knows that it
+/// lives.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(30);
 
 const STILL_AT_IT: &str = "interrupted: what is half done is brought to an end or taken back; a second signal ends this at once\n";
 
@@ -60,17 +61,22 @@ pub(super) fn watch(desk: &Arc<Desk>, context: &Context) {
 /// must come to its end has the time that it takes.
 fn out_of_patience(signals: &mut UnixStream, must_end: bool) -> String {
     let first = Instant::now();
-    let _ = signals.set_read_timeout(Some(SIGN_OF_LIFE));
+    let mut next = if must_end { first } else { first + GRACE };
     loop {
-        if must_end {
+        let mut wait = next.saturating_duration_since(Instant::now());
+        if wait.is_zero() {
+            if !must_end {
+                let seconds = GRACE.as_secs();
+                return format!(
+                    "interrupted, and the module did not come to an end within {seconds} s"
+                );
+            }
             // A reader that went away is no reason to end.
             let _ = std::io::stderr().write_all(STILL_AT_IT.as_bytes());
-        } else if first.elapsed() >= GRACE {
-            let seconds = GRACE.as_secs();
-            return format!(
-                "interrupted, and the module did not come to an end within {seconds} s"
-            );
+            wait = SIGN_OF_LIFE;
+            next = Instant::now() + wait;
         }
+        let _ = signals.set_read_timeout(Some(wait));
         let signal = signals.read_exact(&mut [0]).is_ok();
         if signal && first.elapsed() >= ECHO {
             return "interrupted a second time".to_owned();

@@ -364,6 +364,56 @@ fn a_run_that_is_interrupted_before_it_begins_does_nothing() {
 }
 
 #[test]
+fn an_interrupted_run_that_is_all_or_none_leaves_nothing_unfinished() {
+    // The second one is on its way when the signal comes, and its task is waited for.
+    let flag = Arc::new(AtomicBool::new(false));
+    let context = Context {
+        interrupted: Arc::clone(&flag),
+        ..Context::default()
+    };
+    for (stops, fate, tail) in [
+        (true, "broken off", "what was made was taken back"),
+        (
+            false,
+            "left unfinished",
+            "not all that was made could be taken back",
+        ),
+    ] {
+        flag.store(false, Ordering::SeqCst);
+        let signal = Arc::clone(&flag);
+        let mut asked_of_the_second = 0;
+        let canned = Canned::new().answering(move |call| {
+            let text = call.to_string();
+            if let Some(name) = text.strip_prefix("POST /start/") {
+                return Some(Ok(json!(upid(name.split(' ').next()?))));
+            }
+            if text.starts_with("POST /stop/") {
+                return (!stops).then(|| Err(refused(call, 500, "no")));
+            }
+            if !text.ends_with("/status") {
+                return None;
+            }
+            if text.contains(&upid("web-2")) {
+                signal.store(true, Ordering::SeqCst);
+                asked_of_the_second += 1;
+                if asked_of_the_second == 1 {
+                    return Some(Ok(json!({"status": "running"})));
+                }
+            }
+            Some(Ok(json!({"status": "stopped", "exitstatus": "OK"})))
+        });
+        let stated = json!({"vms": vms(3), "atomic": true});
+        let (failure, _) = failed(canned, &context, stated);
+        assert_eq!(
+            failure.msg,
+            format!("interrupted: 1 of 3 VMs {fate}, 1 not begun; {tail}")
+        );
+        assert_eq!(failure.outcome.changed, !stops);
+        assert!(!failure.details.contains_key("running"));
+    }
+}
+
+#[test]
 fn a_run_that_is_all_or_none_says_what_became_of_what_was_made() {
     let cause = "unable to start VM `web-2`: POST /start/web-2 answered 500: no space left";
     for (stops, tail, changed) in [

@@ -61,6 +61,8 @@ pub enum What {
     Failed {
         /// Why.
         why: String,
+        /// The task that it left running and that is waited for, as something is to be put back or taken back.
+        awaited: Option<Upid>,
     },
 }
 
@@ -91,7 +93,11 @@ impl fmt::Display for Event {
                 "{verb} again in {:.1} s: {why}",
                 pause.as_secs_f64()
             ),
-            What::Failed { why } => write!(formatter, "failed: {why}"),
+            What::Failed { why, awaited: None } => write!(formatter, "failed: {why}"),
+            What::Failed {
+                why,
+                awaited: Some(upid),
+            } => write!(formatter, "failed: {why}; task {upid} is waited for"),
         }
     }
 }

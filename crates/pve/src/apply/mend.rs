@@ -19,11 +19,11 @@ const STEP_LIMIT: Duration = Duration::from_secs(60);
 impl<'a> State<'a> {
     /// Waits until nothing of the track goes on, as nothing can be put back or taken back meanwhile: for as long as
     /// the track may take, and no shorter than a lock is waited for. A write whose answer was lost is looked for.
-    pub(super) fn come_to_rest(&mut self, error: &mut Error) {
+    /// `left` is the task that the track left running; `error` is told which one it is in the end.
+    pub(super) fn come_to_rest(&mut self, mut left: Option<Upid>, error: &mut Error) {
         let never = AtomicBool::new(false);
         let limit = self.track.limit.unwrap_or(LIMIT).max(LIMIT);
         let patience = Patience::new("it", Some(limit), &never);
-        let mut left = error.running_task().cloned();
         if let Some(step) = self.answer_lost.take()
             && let Ok(Looked::Holds(found)) = self.look_up(&step.lost, &patience)
         {

@@ -47,11 +47,17 @@ pub(super) fn run<'a>(
         .err();
     if let Some(trouble) = &mut trouble {
         run.failed.store(true, Ordering::Relaxed);
+        let rests = run.plan.atomic || !track.rescue.is_empty();
+        let awaited = trouble.error.running_task().filter(|_| rests).cloned();
+        if rests {
+            trouble.error.leaves_running(None);
+        }
         state.tell(What::Failed {
             why: trouble.error.to_string(),
+            awaited: awaited.clone(),
         });
-        if run.plan.atomic || !track.rescue.is_empty() {
-            state.come_to_rest(&mut trouble.error);
+        if rests {
+            state.come_to_rest(awaited, &mut trouble.error);
         }
         state.in_any_case(&track.rescue);
     }

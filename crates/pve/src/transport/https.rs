@@ -111,7 +111,7 @@ impl Https {
 
     /// Sends a request without credentials to the host with this index.
     pub(crate) fn ask_openly(&self, index: usize, call: &Call) -> Result<Answer, Error> {
-        self.exchange(index, call, HeaderMap::new(), None)
+        self.exchange(index, call, HeaderMap::new(), Due::default())
     }
 
     /// Makes all requests start with the host with this index.
@@ -120,15 +120,21 @@ impl Https {
     }
 
     fn send_to(&self, index: usize, call: &Call, until: Option<Instant>) -> Result<Value, Error> {
+        // A login has no more time than what it is for, a write's included.
+        let at_once = Due {
+            sent: until,
+            answered: until,
+        };
         let login = |call: &Call| {
-            self.exchange(index, call, HeaderMap::new(), until)?
+            self.exchange(index, call, HeaderMap::new(), at_once)?
                 .into_data(Request::from(call))
         };
+        let due = Due::of(call, until);
         let proof = self.auth.proof(call, None, &login)?;
-        let mut answer = self.exchange(index, call, proof.headers, until)?;
+        let mut answer = self.exchange(index, call, proof.headers, due)?;
         if answer.status == StatusCode::UNAUTHORIZED && proof.ticket.is_some() {
             let proof = self.auth.proof(call, proof.ticket.as_ref(), &login)?;
-            answer = self.exchange(index, call, proof.headers, until)?;
+            answer = self.exchange(index, call, proof.headers, due)?;
         }
         answer.into_data(Request::from(call))
     }
@@ -139,7 +145,7 @@ impl Https {
         index: usize,
         call: &Call,
         headers: HeaderMap,
-        until: Option<Instant>,
+        due: Due,
     ) -> Result<Answer, Error> {
         let not_sent = |why| Error::NotSent {
             request: Request::from(call),
@@ -149,13 +155,14 @@ impl Https {
         let wire = self.wire(endpoint).map_err(not_sent)?;
         let mut url = url(&endpoint.host, call).map_err(not_sent)?;
 
-        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-        if left.is_some_and(|left| left.is_zero()) {
+        let now = Instant::now();
+        if due.sent.is_some_and(|sent| sent <= now) {
             return Err(not_sent(Unreached::Connect {
                 address: wire.address,
                 cause: "no time was left to send the request".to_owned(),
             }));
         }
+        let left = due.answered.map(|by| by.saturating_duration_since(now));
         let limit = limit(call, self.connection.read_timeout, left);
 
         let (method, has_body) = match call.verb {
@@ -268,6 +275,25 @@ impl Https {
     }
 }
 
+/// By when a request is sent or not at all, and by when its answer is waited for.
+#[derive(Clone, Copy, Default)]
+struct Due {
+    sent: Option<Instant>,
+    answered: Option<Instant>,
+}
+
+impl Due {
+    /// A write that was sent is worth the wait for its answer, which names the task that runs by now. The time of a
+    /// file is another matter, as most of it passes before there is a task.
+    fn of(call: &Call, until: Option<Instant>) -> Self {
+        let is_bounded = !call.writes() || call.upload.is_some();
+        Self {
+            sent: until,
+            answered: until.filter(|_| is_bounded),
+        }
+    }
+}
+
 /// How long a request may take, its body included.
 fn limit(call: &Call, read_timeout: Duration, left: Option<Duration>) -> Duration {
     let own = if call.writes() {
@@ -320,7 +346,7 @@ impl Transport for Https {
     fn accepts(&self, credentials: &Credentials) -> Result<bool, Error> {
         let index = self.current.load(Ordering::Relaxed);
         auth::accepts(credentials, &|call, headers| {
-            self.exchange(index, call, headers, None)?
+            self.exchange(index, call, headers, Due::default())?
                 .into_data(Request::from(call))
         })
     }
@@ -358,10 +384,10 @@ fn url(host: &Host, call: &Call) -> Result<Url, Unreached> {
 
 #[cfg(test)]
 mod tests {
-    use super::limit;
+    use super::{Due, limit};
     use crate::call::{Call, Stop, Upload};
     use crate::path;
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     #[test]
     fn each_kind_of_request_has_its_own_limit() {
@@ -379,11 +405,16 @@ mod tests {
             (&read, 5, Some(3), 3),
             (&write, 5, None, 35),
             (&write, 60, None, 60),
-            (&write, 5, Some(3), 3),
+            (&write, 5, Some(3), 35),
+            (&write, 60, Some(3), 60),
             (&write, 5, Some(900), 35),
             (&upload, 5, Some(900), 900),
         ] {
-            let limit = limit(call, seconds(read_timeout), left.map(seconds));
+            let now = Instant::now();
+            let due = Due::of(call, left.map(|left| now + seconds(left)));
+            assert_eq!(due.sent, left.map(|left| now + seconds(left)));
+            let left = due.answered.map(|by| by - now);
+            let limit = limit(call, seconds(read_timeout), left);
             assert_eq!(limit, seconds(expected), "{call} {read_timeout} {left:?}");
         }
     }

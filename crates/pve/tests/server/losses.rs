@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use pve::transport::{Https, Transport};
-use pve::{Error, Unreached};
+use pve::{Call, Error, Unreached, path};
 use serde_json::json;
 
 use crate::support::{Authority, Reply, Server, closed_port, start_vm, version};
@@ -84,38 +84,59 @@ fn garbage_instead_of_an_answer_leaves_the_outcome_unknown() {
     );
 }
 
-/// Reads as it should, so that the connection stands, and writes so.
-fn write_so(reply: Reply) -> (Server, Authority) {
-    Server::start(move |request| match request.method.as_str() {
-        "GET" => Reply::data(&json!(1)),
-        _ => reply.clone(),
+/// Tells its version as it should, so that the connection stands, and answers anything else so.
+fn else_so(reply: Reply) -> (Server, Authority) {
+    Server::start(move |request| {
+        if request.path.ends_with("/version") {
+            Reply::data(&json!(1))
+        } else {
+            reply.clone()
+        }
     })
+}
+
+fn next_vmid() -> Call {
+    Call::get(path!("cluster", "nextid"))
 }
 
 #[test]
 fn a_server_that_hangs_is_left_at_the_deadline() {
-    let (server, authority) = write_so(Reply::hang());
+    let (server, authority) = else_so(Reply::hang());
     let https = server.https(&authority);
     https.send(&version(), None).unwrap();
     let within = Some(Duration::from_millis(300));
-    let error = https.send(&start_vm(), within).unwrap_err();
+    let error = https.send(&next_vmid(), within).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "POST /nodes/pve1/qemu/100/status/start: the answer was lost: no answer in time"
+        "GET /cluster/nextid: the answer was lost: no answer in time"
     );
     assert!(matches!(error, Error::Unknown { .. }));
 }
 
 #[test]
 fn a_body_that_hangs_is_left_at_the_deadline() {
-    let (server, authority) = write_so(Reply::data(&json!("x")).cut(1).stall());
+    let (server, authority) = else_so(Reply::data(&json!("x")).cut(1).stall());
     let https = server.https(&authority);
     https.send(&version(), None).unwrap();
     let within = Some(Duration::from_millis(300));
     assert_eq!(
-        cause(https.send(&start_vm(), within).unwrap_err()),
+        cause(https.send(&next_vmid(), within).unwrap_err()),
         "no answer in time"
     );
+}
+
+#[test]
+fn the_answer_to_a_write_is_worth_more_than_the_time_that_was_left() {
+    let (server, authority) = Server::start(|request| {
+        if request.method == "POST" {
+            std::thread::sleep(Duration::from_millis(600));
+        }
+        Reply::data(&json!("done"))
+    });
+    let https = server.https(&authority);
+    https.send(&version(), None).unwrap();
+    let within = Some(Duration::from_millis(200));
+    assert_eq!(https.send(&start_vm(), within).unwrap(), json!("done"));
 }
 
 #[test]
@@ -132,7 +153,7 @@ fn a_read_is_given_the_read_timeout() {
 
 #[test]
 fn no_time_left_is_no_time_to_send() {
-    let (server, authority) = write_so(Reply::hang());
+    let (server, authority) = else_so(Reply::hang());
     let https = server.https(&authority);
     let error = https.send(&start_vm(), Some(Duration::ZERO)).unwrap_err();
     assert!(matches!(error, Error::NotSent { .. }), "{error:?}");
@@ -148,7 +169,7 @@ fn a_handshake_that_hangs_has_sent_nothing() {
     let address = connection.hosts[0].to_string();
     let https = Https::with_environment(connection, Vec::new());
     let error = https
-        .send(&start_vm(), Some(Duration::from_millis(300)))
+        .send(&version(), Some(Duration::from_millis(300)))
         .unwrap_err();
     let Error::NotSent { why, .. } = error else {
         panic!("{error:?}");

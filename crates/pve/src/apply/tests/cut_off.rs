@@ -279,6 +279,47 @@ fn what_a_task_still_makes_is_waited_for_before_it_is_taken_back() {
 }
 
 #[test]
+fn a_task_is_told_to_be_left_running_only_where_it_is() {
+    let told = |atomic: bool| {
+        let plan = Plan {
+            atomic,
+            ..snapshot()
+        };
+        let interrupted = Arc::new(AtomicBool::new(false));
+        let signal = Arc::clone(&interrupted);
+        let canned = Canned::new()
+            .answering(move |call| {
+                signal.fetch_or(call.verb == Verb::Post, Ordering::SeqCst);
+                None
+            })
+            .always(TAKE, json!(TASK))
+            .once(&status(), Ok(json!({"status": "running"})))
+            .always(&status(), ok());
+        let told = Mutex::new(Vec::new());
+        let control = Control {
+            interrupted: &interrupted,
+            watch: &|event| told.lock().unwrap().push(event.to_string()),
+        };
+        apply(&Client::new(canned), &plan, &control);
+        let mut told = told.into_inner().unwrap();
+        told.retain(|line| line.contains("failed"));
+        told
+    };
+    assert_eq!(
+        told(true),
+        [format!(
+            "100: failed: interrupted; task {TASK} is waited for"
+        )]
+    );
+    assert_eq!(
+        told(false),
+        [format!(
+            "100: failed: interrupted; task {TASK} is left running"
+        )]
+    );
+}
+
+#[test]
 fn what_its_task_did_not_make_is_not_taken_back() {
     let canned = Canned::new()
         .always(TAKE, json!(TASK))

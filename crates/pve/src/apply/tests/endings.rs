@@ -77,6 +77,50 @@ fn at_the_deadline_the_task_is_left_running_and_named() {
 }
 
 #[test]
+fn an_answer_that_comes_after_the_deadline_names_the_task_still() {
+    let mut track = clone_track("web-1");
+    track.limit = Some(Duration::from_millis(80));
+    let canned = Canned::new().answering(|call| {
+        if call.verb == Verb::Get {
+            return Some(Ok(json!("100")));
+        }
+        std::thread::sleep(Duration::from_millis(200));
+        Some(Ok(json!(TASK)))
+    });
+    let (applied, asked) = carry_out(canned, &one(track));
+    assert_eq!(
+        applied.tracks[0].trouble.as_ref().unwrap().to_string(),
+        format!(
+            "unable to clone VM `web-1`: it took longer than 0.08 s; task {TASK} is left running"
+        )
+    );
+    assert!(applied.changed(), "the clone goes on");
+    assert!(
+        asked.last().unwrap().starts_with("POST "),
+        "a question would have no time"
+    );
+}
+
+#[test]
+fn a_write_that_was_begun_in_time_is_done_however_late_its_answer() {
+    let put = |id: &str| Call::put(path!("pools", id));
+    let canned = Canned::new().answering(|_| {
+        std::thread::sleep(Duration::from_millis(200));
+        Some(Ok(Value::Null))
+    });
+    let steps = ["a", "b"].map(|id| Step::call("change", "changed", put(id)));
+    let mut track = Track::new("pool", "a", steps.into());
+    track.limit = Some(Duration::from_millis(80));
+    let (applied, asked) = carry_out(canned, &one(track));
+    assert_eq!(asked, ["PUT /pools/a"], "the limit begins nothing more");
+    assert!(applied.changed() && applied.tracks[0].steps.len() == 1);
+    assert!(matches!(
+        applied.tracks[0].trouble.as_ref().unwrap().error,
+        Error::Deadline { .. }
+    ));
+}
+
+#[test]
 fn what_follows_an_ending_takes_the_place_of_the_step() {
     let shutdown = Call::post(path!("nodes", "pve1", "qemu", 100u32, "status", "shutdown"));
     let kill = Call::post(path!("nodes", "pve1", "qemu", 100u32, "status", "stop"));
