@@ -76,7 +76,7 @@ options:
       - rollback
   snapshot:
     description:
-      - The snapshot's name.
+      - "The snapshot's name: a letter, and up to 39 more letters, digits, V(_) and V(-), one at least."
     type: str
   description:
     description:
@@ -97,7 +97,7 @@ options:
   prefix:
     description:
       - What the names of the snapshots begin with that O(keep) counts and removes. All others stay, those
-        above all that were made by hand. An empty text means all snapshots.
+        above all that were made by hand.
     type: str
   atomic:
     description:
@@ -135,14 +135,17 @@ extends_documentation_fragment:
   - ferrox.proxmox.connection
 notes:
   - Needs the privileges VM.Audit and VM.Snapshot on each guest. VM.Snapshot.Rollback is enough for O(state=rollback), and
-    VM.PowerMgmt is needed with it where a guest is started. A guest without VM.Audit is invisible to the caller.
+    newer servers want VM.PowerMgmt with it where a VM is started. A guest without VM.Audit is invisible to the caller.
   - The disks of one guest are of the same moment; those of two guests are not, as each has its turn.
-  - Templates have no snapshots. One that O(vms) names is a failure with O(state=present), before anything is done; so is a guest
-    that has no such snapshot, with O(state=rollback).
+  - Templates have no snapshots. One that O(vms) names is a failure with O(state=present), before anything is done.
+  - O(atomic=true) and O(state=rollback) do nothing at all where a guest that was chosen is on an offline node, is locked by
+    what does not end by itself, lacks the snapshot to go back to, or is one that the caller has no VM.Snapshot on; O(exclude)
+    leaves it out. In any other case, guests of an offline node are passed over with a warning.
   - O(state=absent) and O(state=pruned) take any choice of guests, as no more goes than what the task names. O(state=rollback)
     takes guests by O(vms) or O(tags) only.
   - The server stops a guest that runs, the hard way, to roll it back. On some storages, such as ZFS, it refuses to go back to
     any other than the newest snapshot; its text is told.
+  - A VM that is hibernated is to be started before.
   - A guest that is locked by a backup or by another snapshot is waited for up to 300 seconds. A snapshot that another run, cut
     off since, is still taking is waited for and not taken twice.
   - One guest that fails does not keep the others from having their turn, unless O(on_error=stop) or O(atomic=true). The task
@@ -167,7 +170,7 @@ EXAMPLES = r"""
 
 - name: Bring them back to it; those that ran run again
   ferrox.proxmox.proxmox_snapshot_vms:
-    tags: web
+    vms: [web-1, web-2]
     snapshot: pre-upgrade
     state: rollback
 

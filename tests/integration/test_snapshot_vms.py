@@ -11,7 +11,7 @@ from snapshot_vms import give, names, rows, sent, snapshots  # noqa: F401
 
 
 def test_what_is_missing_is_told(snapshots, cluster):
-    assert snapshots(snapshot="x")["msg"] == "one of the following is required: vms, tags, pool, node, all"
+    assert snapshots(snapshot="new")["msg"] == "one of the following is required: vms, tags, pool, node, all"
     for state in ("present", "absent", "rollback"):
         assert snapshots(vms=[101], state=state)["msg"] == (
             f"state is {state} but all of the following are missing: snapshot")
@@ -24,26 +24,36 @@ def test_what_is_missing_is_told(snapshots, cluster):
 
 @pytest.mark.parametrize("check", [True, False])
 @pytest.mark.parametrize(("args", "msg"), [
-    ({"state": "absent", "snapshot": "x", "keep": 1, "prefix": "x"},
+    ({"state": "absent", "snapshot": "new", "keep": 1, "prefix": "x"},
      "keep has a meaning with state: present or pruned only, got: absent"),
-    ({"state": "pruned", "snapshot": "x", "keep": 1, "prefix": "x"},
+    ({"state": "pruned", "snapshot": "new", "keep": 1, "prefix": "x"},
      "snapshot has a meaning with state: present or absent or rollback only, got: pruned"),
-    ({"state": "rollback", "snapshot": "x", "atomic": True},
+    ({"state": "rollback", "snapshot": "new", "atomic": True},
      "atomic has a meaning with state: present only, got: rollback"),
-    ({"snapshot": "x", "start": False}, "start has a meaning with state: rollback only, got: present"),
+    ({"snapshot": "new", "start": False}, "start has a meaning with state: rollback only, got: present"),
+    ({"state": "rollback", "snapshot": "old", "description": "x"},
+     "description has a meaning with state: present only, got: rollback"),
+    ({"state": "absent", "snapshot": "old", "vmstate": True},
+     "vmstate has a meaning with state: present only, got: absent"),
+    ({"snapshot": "x"}, "snapshot: `x` cannot name a snapshot: it begins with a letter, goes on with letters, digits, `_` "
+                        "and `-`, and has 2 to 40 characters"),
     ({"snapshot": "current"}, "snapshot: `current` is the guest as it is, and no snapshot can be called so"),
     ({"snapshot": "1st"}, "snapshot: `1st` cannot name a snapshot: it begins with a letter, goes on with letters, digits, "
-                          "`_` and `-`, and has 40 characters at most"),
+                          "`_` and `-`, and has 2 to 40 characters"),
     ({"state": "pruned", "keep": 1, "prefix": "n*"}, "prefix: no snapshot has a name that begins with `n*`"),
+    ({"state": "pruned", "keep": 0, "prefix": ""}, "prefix must not be empty: keep would count and remove snapshots of any "
+                                                   "name, those made by hand too"),
+    ({"snapshot": "n-1", "keep": 3, "prefix": ""}, "prefix must not be empty: keep would count and remove snapshots of any "
+                                                   "name, those made by hand too"),
     ({"snapshot": "n-1", "keep": 0, "prefix": "n-"}, "keep must be at least 1 with state: present, got: 0"),
     ({"snapshot": "n-1", "keep": 1, "prefix": "n-", "atomic": True},
      "atomic: true goes without keep: a snapshot that was removed cannot be taken back"),
     ({"snapshot": "x-1", "keep": 1, "prefix": "n-"},
      "the snapshot `x-1` does not begin with the prefix `n-`, so keep would never count it"),
     ({"state": "absent", "snapshot": ""}, "snapshot: `` cannot name a snapshot: it begins with a letter, goes on with "
-                                          "letters, digits, `_` and `-`, and has 40 characters at most"),
+                                          "letters, digits, `_` and `-`, and has 2 to 40 characters"),
     ({"state": "pruned", "prefix": "n-", "keep": None}, "state: pruned wants prefix and keep, got: null"),
-    ({"snapshot": "x", "parallel": 0}, "parallel must be at least 1, got: 0"),
+    ({"snapshot": "new", "parallel": 0}, "parallel must be at least 1, got: 0"),
 ])
 def test_what_cannot_be_meant_is_told_before_anything_is_asked(snapshots, cluster, args, msg, check):
     result = snapshots(vms=[101], check=check, **args)
@@ -53,7 +63,7 @@ def test_what_cannot_be_meant_is_told_before_anything_is_asked(snapshots, cluste
 
 @pytest.mark.parametrize("where", [{"all": True}, {"node": "pve1"}, {"pool": "web"}])
 def test_only_guests_that_are_pointed_at_are_rolled_back(snapshots, cluster, where):
-    result = snapshots(state="rollback", snapshot="x", **where)
+    result = snapshots(state="rollback", snapshot="new", **where)
     assert result["msg"] == f"state: rollback takes guests by vms or tags only, got: {next(iter(where))}"
     assert cluster.requests() == []
 
@@ -61,7 +71,7 @@ def test_only_guests_that_are_pointed_at_are_rolled_back(snapshots, cluster, whe
 @pytest.mark.parametrize("check", [True, False])
 def test_nothing_chosen_is_no_change_and_said(snapshots, check):
     for state, verb in [("present", "take a snapshot of"), ("absent", "remove a snapshot of"), ("rollback", "roll back")]:
-        result = snapshots(tags=["nope"], snapshot="x", state=state, check=check)
+        result = snapshots(tags=["nope"], snapshot="new", state=state, check=check)
         assert not result["changed"] and not result.get("failed")
         assert result["msg"] == f"no guest to {verb}: no guest has the tag nope"
         assert result["warnings"] == ["no guest was chosen: no guest has the tag nope"]
@@ -203,7 +213,7 @@ def test_age_counts_and_not_the_name(snapshots, cluster):
 
 def test_one_is_taken_each_night_and_so_many_are_kept(snapshots, cluster):
     give(cluster, 101, "n-1", "n-2", "by-hand", "n-3")
-    args = {"vms": [101], "snapshot": "n-4", "prefix": "n-", "keep": 2}
+    args = {"vms": [101], "snapshot": "n-4", "prefix": "n", "keep": 2}
     result = snapshots(**args)
     assert result["msg"] == "snapshot `n-4` taken of 1 of 1 guest, 2 snapshots removed"
     assert rows(result)["web-old-1"]["removed"] == ["n-1", "n-2"]

@@ -27,14 +27,14 @@ def test_a_lock_that_passes_is_waited_for(begun, cluster):
 def test_a_lock_that_does_not_pass_is_told_at_once(snapshots, cluster, check):
     cluster.patch(guests=[{"vmid": 102, "lock": "suspended"}])
     result = snapshots(vms=[102, 201], snapshot="new", check=check)
-    why = ("unable to take a snapshot of VM `web-old-2`: it is locked (suspended): another operation is at work on it. "
-           "Should that have been cut off, `qm unlock 102` on pve2 takes the lock away")
+    why = ("unable to take a snapshot of VM `web-old-2`: it is hibernated (its lock is `suspended`): "
+           "start it first, which takes up its saved memory")
     assert why in (result["warnings"] if check else [rows(result)["web-old-2"]["error"]])
     assert rows(result)["mail"]["action"] == "taken" and bool(result.get("failed")) is not check
     assert (names(cluster, 201) == []) is check
     result = snapshots(vms=[102, 200], snapshot="new", check=check, atomic=True)
     assert result["failed"] and result["msg"].startswith(
-        "unable to take a snapshot of all guests, and nothing was done: VM `web-old-2 (102)`: it is locked (suspended)")
+        "unable to take a snapshot of all guests, and nothing was done: VM `web-old-2 (102)`: it is hibernated (its lock is ")
     assert names(cluster, 200) == []
 
 
@@ -224,6 +224,37 @@ def test_a_node_that_is_offline_is_a_warning_unless_its_guest_is_named(snapshots
     assert result["warnings"] == ["the node pve2 is offline; its guests are left as they are: 102"]
     result = snapshots(vms=[101, 102], snapshot="new")
     assert result["msg"] == "the guest `102` is on the node pve2, which is offline"
+
+
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize(("chosen", "args", "verb"), [
+    *[(chosen, {"snapshot": "new", "atomic": True}, "take a snapshot of")
+      for chosen in ({"tags": ["web"]}, {"pool": "web"}, {"all": True})],
+    ({"tags": ["web"]}, {"snapshot": "old", "state": "rollback"}, "roll back")])
+def test_all_or_none_is_not_begun_without_the_guests_of_an_offline_node(snapshots, cluster, chosen, args, verb, check):
+    give(cluster, 101, "old")
+    cluster.help("offline", node="pve2")
+    result = snapshots(check=check, **chosen, **args)
+    assert result["failed"] and result["msg"].startswith(
+        f"unable to {verb} all guests, and nothing was done: the guest `102` is on the node pve2, which is offline")
+    assert sent(cluster) == []
+    if "all" not in chosen:
+        assert snapshots(check=check, exclude=[102], **chosen, **args)["changed"], "all that are left"
+
+
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize(("role", "lacks"), [("PVEVMUser", True), ("PVEVMAdmin", False)])
+@pytest.mark.parametrize(("args", "verb"), [({"snapshot": "new", "atomic": True}, "take a snapshot of"),
+                                            ({"snapshot": "old", "state": "rollback"}, "roll back")])
+def test_all_or_none_is_not_begun_without_the_privilege_on_each(ferrox, connection, cluster, args, verb, role, lacks, check):
+    for vmid in (101, 102):
+        give(cluster, vmid, "old")
+    cluster.patch(acl=[{"path": "/vms/101", "ugid": "audit@pve", "roleid": role}])
+    result = ferrox(MODULE, {**connection, "api_user": "audit@pve", "vms": [101, 102], **args}, check=check)
+    assert result["failed"] and result["msg"].endswith("VM `web-old-2 (102)`: the caller lacks VM.Snapshot on /vms/102")
+    assert result["msg"].startswith(f"unable to {verb} all guests, and nothing was done: ")
+    assert ("VM.Snapshot on /vms/101" in result["msg"]) is lacks
+    assert sent(cluster) == []
 
 
 @pytest.mark.parametrize(("state", "privilege"), [("present", "VM.Snapshot"), ("absent", "VM.Snapshot")])

@@ -237,8 +237,18 @@ pub fn held(guest: &Guest, passes: &[&str]) -> Option<String> {
     Some(locked(&guest.address, lock))
 }
 
+/// The lock of a VM that is hibernated.
+pub const SUSPENDED: &str = "suspended";
+
+/// What is said of a VM that is hibernated. Without its lock, it would start without the memory that was saved.
+pub const HIBERNATED: &str =
+    "it is hibernated (its lock is `suspended`): start it first, which takes up its saved memory";
+
 /// What is said of a guest that has this lock.
 pub fn locked(address: &Address, lock: &str) -> String {
+    if lock == SUSPENDED {
+        return HIBERNATED.to_owned();
+    }
     let tool = match address.kind {
         GuestKind::Qemu => "qm",
         GuestKind::Lxc => "pct",

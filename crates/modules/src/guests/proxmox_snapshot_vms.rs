@@ -3,6 +3,7 @@
 mod course;
 mod stated;
 mod told;
+mod whole;
 
 use std::collections::BTreeMap;
 
@@ -47,7 +48,7 @@ pub struct SnapshotArgs {
     /// O(tags) only, and does nothing at all unless each of them has the snapshot.
     #[arg(default = "present")]
     pub state: State,
-    /// The snapshot's name.
+    /// The snapshot's name: a letter, and up to 39 more letters, digits, V(_) and V(-), one at least.
     pub snapshot: Option<String>,
     /// What the snapshot is said to be, with O(state=present). One that is there and is said to be something else is
     /// described anew; where this is not stated, its description stays.
@@ -60,7 +61,7 @@ pub struct SnapshotArgs {
     /// With O(state=present) the older ones go after the new one was taken, which is among those that are left.
     pub keep: Option<u32>,
     /// What the names of the snapshots begin with that O(keep) counts and removes. All others stay, those above all that
-    /// were made by hand. An empty text means all snapshots.
+    /// were made by hand.
     pub prefix: Option<String>,
     /// Whether O(state=present) is all or none: when one snapshot fails, or the run is interrupted, no further one is
     /// begun, and those that this run has taken are removed again.
@@ -133,7 +134,7 @@ impl Job for SnapshotVms {
             hold_templates(&chosen.guests, "snapshotted")?;
         }
         let known = read(cluster, &chosen)?;
-        let (plan, subjects) = plan(args, chosen, known)?;
+        let (plan, subjects) = plan(args, chosen, known, cluster)?;
         Ok(Planned::Ready(plan, subjects))
     }
 
@@ -211,6 +212,7 @@ fn plan(
     args: &SnapshotArgs,
     chosen: Chosen,
     mut known: BTreeMap<Address, Vec<Snapshot>>,
+    cluster: &Cluster,
 ) -> Result<(Plan, Vec<Subject>), Failure> {
     let (mut fates, mut rest) = (Vec::new(), Vec::new());
     for guest in &chosen.guests {
@@ -219,8 +221,11 @@ fn plan(
         fates.push(fate);
         rest.push((known, deeds));
     }
+    if args.atomic || args.state == State::Rollback {
+        let deeds = rest.iter().map(|(_, deeds)| deeds.as_slice());
+        whole::hold(args, &chosen, &fates, deeds, cluster)?;
+    }
     let (mut plan, items) = wish(args).plan(chosen, fates, &BTreeMap::new());
-    hold_all(args, &items)?;
     let subjects: Vec<Subject> = items
         .into_iter()
         .zip(rest)
@@ -231,29 +236,6 @@ fn plan(
     (plan.before, plan.after) = (before, after);
     plan.warnings.extend(told::without_memory(args, &subjects));
     Ok((plan, subjects))
-}
-
-/// What is all or none is not begun where it cannot be all; and no guest is brought back to what only some of them have.
-fn hold_all(args: &SnapshotArgs, items: &[Item]) -> Result<(), Failure> {
-    if !args.atomic && args.state != State::Rollback {
-        return Ok(());
-    }
-    let stuck: Vec<String> = items
-        .iter()
-        .filter_map(|item| {
-            let noun = item.guest.address.kind.noun();
-            let why = item.cannot.as_ref()?;
-            Some(format!("{noun} `{}`: {why}", item.guest.title()))
-        })
-        .collect();
-    if stuck.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::new(format!(
-        "unable to {} all guests, and nothing was done: {}",
-        wish(args).verb,
-        stuck.join("; ")
-    )))
 }
 
 #[cfg(test)]

@@ -182,7 +182,7 @@ fn cannot(guest: &Guest) -> Option<String> {
         }),
         Status::Unknown => Some("its node does not know its status".to_owned()),
         // A start takes these two locks away: of a VM that sleeps on disk, of a container whose disks are mounted.
-        Status::Stopped => power::held(guest, &["suspended", "mounted"]),
+        Status::Stopped => power::held(guest, &[power::SUSPENDED, "mounted"]),
     }
 }
 

@@ -69,6 +69,8 @@ pub struct Chosen {
     pub warnings: Vec<String>,
     /// Those that were named and are not there, where that is no error.
     pub absent: Vec<GuestRef>,
+    /// Those that a trait has chosen and whose node does not answer.
+    pub silent: Vec<Address>,
 }
 
 /// A guest as it is now.
@@ -235,34 +237,31 @@ impl Selection {
             .filter(|guest| !exclude.iter().any(|reference| bears(guest, reference)))
             .map(|guest| guest.address.clone())
             .collect();
-        let (there, away): (Vec<Address>, Vec<Address>) = addresses
+        let (there, silent): (Vec<Address>, Vec<Address>) = addresses
             .into_iter()
             .partition(|address| resources.is_online(&address.node));
-        let mut silent: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for address in away {
-            silent
-                .entry(address.node)
-                .or_default()
-                .push(address.vmid.to_string());
-        }
-        let mut chosen = Chosen::default();
+        let mut chosen = Chosen {
+            silent,
+            ..Chosen::default()
+        };
         for found in cluster.look_at(resources, &there) {
             match &found.live {
                 Ok(live) if live.template => {}
                 Ok(live) => chosen.guests.push(guest(resources, &found, live.clone())),
                 // It was removed, or went elsewhere, between two answers.
                 Err(error) if error.is_not_found() => {}
-                Err(error) if error.status() == Some(595) => silent
-                    .entry(found.address.node)
-                    .or_default()
-                    .push(found.address.vmid.to_string()),
+                Err(error) if error.status() == Some(595) => chosen.silent.push(found.address),
                 Err(error) => {
                     let what = format!("look at the guest `{}`", found.address.vmid);
                     return Err(fault::unable(&what, error));
                 }
             }
         }
-        chosen.warnings = silent
+        let mut by_node: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for Address { node, vmid, .. } in &chosen.silent {
+            by_node.entry(node).or_default().push(vmid.to_string());
+        }
+        chosen.warnings = by_node
             .into_iter()
             .map(|(node, vmids)| {
                 format!(

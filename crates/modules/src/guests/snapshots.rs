@@ -1,10 +1,12 @@
 //! What taking and pruning snapshots have in common: which names they may have, and which ones go.
 
+use std::ops::RangeInclusive;
+
 use ansible::Failure;
 use pve::nodes::snapshot::CURRENT;
 
-/// How many characters the name of a snapshot may have.
-const LONGEST_NAME: usize = 40;
+/// How many characters the name of a snapshot has (the server's format `pve-configid`).
+const NAME_LENGTH: RangeInclusive<usize> = 2..=40;
 
 /// What the server would refuse as a snapshot's name, told before anything is done for it; `option` has the name.
 pub fn hold_name(option: &str, name: &str) -> Result<(), Failure> {
@@ -18,13 +20,20 @@ pub fn hold_name(option: &str, name: &str) -> Result<(), Failure> {
     }
     Err(Failure::new(format!(
         "{option}: `{name}` cannot name a snapshot: it begins with a letter, goes on with letters, digits, `_` and \
-         `-`, and has {LONGEST_NAME} characters at most"
+         `-`, and has {} to {} characters",
+        NAME_LENGTH.start(),
+        NAME_LENGTH.end()
     )))
 }
 
 /// Whether a snapshot may be called so.
-pub fn is_name(name: &str) -> bool {
-    name.len() <= LONGEST_NAME
+fn is_name(name: &str) -> bool {
+    name.len() >= *NAME_LENGTH.start() && begins_name(name)
+}
+
+/// Whether a snapshot may have a name that begins so.
+pub fn begins_name(name: &str) -> bool {
+    name.len() <= *NAME_LENGTH.end()
         && name.starts_with(|letter: char| letter.is_ascii_alphabetic())
         && name
             .bytes()

@@ -3,7 +3,7 @@
 use ansible::{Choice, Failure};
 
 use super::{SnapshotArgs, State};
-use crate::guests::snapshots::{hold_name, is_name};
+use crate::guests::snapshots::{begins_name, hold_name};
 
 /// What cannot be meant, told before anything is asked.
 pub(super) fn hold(args: &SnapshotArgs) -> Result<(), Failure> {
@@ -26,6 +26,8 @@ pub(super) fn hold(args: &SnapshotArgs) -> Result<(), Failure> {
     )?;
     let named = [State::Present, State::Absent, State::Rollback];
     with("snapshot", args.snapshot.is_some(), &named)?;
+    with("description", args.description.is_some(), &[State::Present])?;
+    with("vmstate", args.vmstate, &[State::Present])?;
     with("atomic", args.atomic, &[State::Present])?;
     with("start", args.start.is_some(), &[State::Rollback])?;
     let wide = [
@@ -51,7 +53,10 @@ pub(super) fn hold(args: &SnapshotArgs) -> Result<(), Failure> {
         _ => hold_name("snapshot", args.name())?,
     }
     match (&args.prefix, args.keep) {
-        (Some(prefix), _) if !prefix.is_empty() && !is_name(prefix) => Err(Failure::new(format!(
+        (Some(prefix), _) if prefix.is_empty() => Err(Failure::new(
+            "prefix must not be empty: keep would count and remove snapshots of any name, those made by hand too",
+        )),
+        (Some(prefix), _) if !begins_name(prefix) => Err(Failure::new(format!(
             "prefix: no snapshot has a name that begins with `{prefix}`"
         ))),
         _ if args.state != State::Present => Ok(()),

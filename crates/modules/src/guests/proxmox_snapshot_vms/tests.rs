@@ -21,6 +21,10 @@ fn planned(stated: &Value, snapshots: &[(&str, Value)]) -> Result<(Plan, Vec<Sub
     for (guest, list) in snapshots {
         canned = canned.once(&list_of(guest), Ok(list.clone()));
     }
+    canned = canned.once(
+        "GET /access/permissions",
+        Ok(json!({"/vms": {"VM.Snapshot": 1, "VM.PowerMgmt": 1}})),
+    );
     for guest in all {
         canned = canned.always(&list_of(guest), json!([{"name": "current"}]));
     }
@@ -60,48 +64,52 @@ fn what_is_sent_follows_from_the_state_and_from_what_is_there() {
     let db = "/nodes/pve1/qemu/103/snapshot";
     let cases = [
         (
-            json!({"vms": [101, 200], "snapshot": "a", "vmstate": true, "description": "x"}),
+            json!({"vms": [101, 200], "snapshot": "old", "vmstate": true, "description": "x"}),
             vec![],
             vec![
-                format!("POST {vm} snapname=a description=x vmstate=1"),
-                format!("POST {ct} snapname=a description=x"),
+                format!("POST {vm} snapname=old description=x vmstate=1"),
+                format!("POST {ct} snapname=old description=x"),
             ],
         ),
-        (json!({"vms": [101], "snapshot": "a"}), vec!["a"], vec![]),
         (
-            json!({"vms": [101], "snapshot": "a", "description": "old"}),
-            vec!["a"],
+            json!({"vms": [101], "snapshot": "old"}),
+            vec!["old"],
             vec![],
         ),
         (
-            json!({"vms": [101], "snapshot": "a", "description": ""}),
-            vec!["a"],
-            vec![format!("PUT {vm}/a/config description=")],
-        ),
-        (
-            json!({"vms": [101], "snapshot": "a", "state": "absent"}),
-            vec!["b"],
+            json!({"vms": [101], "snapshot": "old", "description": "old"}),
+            vec!["old"],
             vec![],
         ),
         (
-            json!({"vms": [101], "snapshot": "a", "state": "absent"}),
-            vec!["a", "b"],
-            vec![format!("DELETE {vm}/a")],
+            json!({"vms": [101], "snapshot": "old", "description": ""}),
+            vec!["old"],
+            vec![format!("PUT {vm}/old/config description=")],
         ),
         (
-            json!({"vms": [101], "snapshot": "a", "state": "rollback"}),
-            vec!["a"],
-            vec![format!("POST {vm}/a/rollback")],
+            json!({"vms": [101], "snapshot": "old", "state": "absent"}),
+            vec!["other"],
+            vec![],
         ),
         (
-            json!({"vms": [103], "snapshot": "a", "state": "rollback"}),
-            vec!["a"],
-            vec![format!("POST {db}/a/rollback start=1")],
+            json!({"vms": [101], "snapshot": "old", "state": "absent"}),
+            vec!["old", "other"],
+            vec![format!("DELETE {vm}/old")],
         ),
         (
-            json!({"vms": [103], "snapshot": "a", "state": "rollback", "start": false}),
-            vec!["a"],
-            vec![format!("POST {db}/a/rollback")],
+            json!({"vms": [101], "snapshot": "old", "state": "rollback"}),
+            vec!["old"],
+            vec![format!("POST {vm}/old/rollback")],
+        ),
+        (
+            json!({"vms": [103], "snapshot": "old", "state": "rollback"}),
+            vec!["old"],
+            vec![format!("POST {db}/old/rollback start=1")],
+        ),
+        (
+            json!({"vms": [103], "snapshot": "old", "state": "rollback", "start": false}),
+            vec!["old"],
+            vec![format!("POST {db}/old/rollback")],
         ),
     ];
     for (stated, names, calls) in cases {
@@ -128,10 +136,6 @@ fn the_newest_of_a_prefix_are_kept_and_the_one_that_is_named_among_them() {
         (json!({"state": "pruned", "prefix": "n", "keep": 9}), &[]),
         (json!({"state": "pruned", "prefix": "m", "keep": 0}), &[]),
         (
-            json!({"state": "pruned", "prefix": "", "keep": 1}),
-            &["n1", "hand", "n2"],
-        ),
-        (
             json!({"snapshot": "n4", "prefix": "n", "keep": 2}),
             &["n1", "n2"],
         ),
@@ -157,34 +161,34 @@ fn the_newest_of_a_prefix_are_kept_and_the_one_that_is_named_among_them() {
 
 #[test]
 fn one_that_is_not_whole_is_neither_counted_nor_taken_for_one() {
-    let half = json!([{"name": "a", "snaptime": 1, "snapstate": "prepare"}, {"name": "current"}]);
+    let half = json!([{"name": "old", "snaptime": 1, "snapstate": "prepare"}, {"name": "current"}]);
     let of = |stated: Value| planned(&stated, &[("qemu/101", half.clone())]).unwrap();
-    let (_, subjects) = of(json!({"vms": [101], "snapshot": "a"}));
+    let (_, subjects) = of(json!({"vms": [101], "snapshot": "old"}));
     assert_eq!(
         subjects[0].item.cannot.as_deref(),
         Some(
-            "its snapshot `a` is not whole: it was begun or half removed, and nothing is at work on it. \
+            "its snapshot `old` is not whole: it was begun or half removed, and nothing is at work on it. \
              state: absent removes it"
         )
     );
-    let (plan, _) = of(json!({"vms": [101], "state": "pruned", "prefix": "", "keep": 0}));
+    let (plan, _) = of(json!({"vms": [101], "state": "pruned", "prefix": "o", "keep": 0}));
     assert!(plan.calls().is_empty());
-    let (plan, _) = of(json!({"vms": [101], "snapshot": "a", "state": "absent"}));
+    let (plan, _) = of(json!({"vms": [101], "snapshot": "old", "state": "absent"}));
     assert_eq!(
         plan.calls(),
-        ["DELETE /nodes/pve1/qemu/101/snapshot/a".to_owned()]
+        ["DELETE /nodes/pve1/qemu/101/snapshot/old".to_owned()]
     );
-    let back = json!({"vms": [101], "snapshot": "a", "state": "rollback"});
+    let back = json!({"vms": [101], "snapshot": "old", "state": "rollback"});
     assert_eq!(
         planned(&back, &[("qemu/101", half.clone())]).unwrap_err(),
-        "unable to roll back all guests, and nothing was done: VM `web-1 (101)`: its snapshot `a` is not whole"
+        "unable to roll back all guests, and nothing was done: VM `web-1 (101)`: its snapshot `old` is not whole"
     );
 }
 
 #[test]
 fn a_lock_that_passes_is_waited_for_and_the_time_for_it_is_its_own() {
     let (plan, _) = planned(
-        &json!({"vms": [107, 101], "snapshot": "a", "timeout": 60}),
+        &json!({"vms": [107, 101], "snapshot": "old", "timeout": 60}),
         &[],
     )
     .unwrap();
@@ -196,8 +200,8 @@ fn a_lock_that_passes_is_waited_for_and_the_time_for_it_is_its_own() {
     assert!(saved.limit > web.limit);
     // Nothing to do is nothing to wait for.
     let (plan, _) = planned(
-        &json!({"vms": [107], "snapshot": "a"}),
-        &[("qemu/107", list(&["a"]))],
+        &json!({"vms": [107], "snapshot": "old"}),
+        &[("qemu/107", list(&["old"]))],
     )
     .unwrap();
     assert!(plan.tracks.is_empty());
@@ -205,8 +209,12 @@ fn a_lock_that_passes_is_waited_for_and_the_time_for_it_is_its_own() {
 
 #[test]
 fn all_or_none_stops_at_the_first_failure() {
-    let (plan, _) = planned(&json!({"vms": [101], "snapshot": "a", "atomic": true}), &[]).unwrap();
+    let (plan, _) = planned(
+        &json!({"vms": [101], "snapshot": "old", "atomic": true}),
+        &[],
+    )
+    .unwrap();
     assert!(plan.atomic && plan.on_error == pve::plan::OnError::Stop);
-    let (plan, _) = planned(&json!({"vms": [101], "snapshot": "a"}), &[]).unwrap();
+    let (plan, _) = planned(&json!({"vms": [101], "snapshot": "old"}), &[]).unwrap();
     assert!(!plan.atomic && plan.on_error == pve::plan::OnError::Continue);
 }

@@ -14,7 +14,7 @@ use crate::guests::clone::reading::Reading;
 use crate::guests::clone::report::Note;
 use crate::guests::config::{Change, Wanted, change};
 use crate::guests::delta::Delta;
-use crate::guests::power::NODE;
+use crate::guests::power::{HIBERNATED, NODE, SUSPENDED};
 use crate::guests::proxmox_clone_vms::OnPending;
 use crate::guests::steps;
 
@@ -160,6 +160,9 @@ fn obstacle(live: &Live, delta: &Delta) -> Option<String> {
     let lock = live.lock.as_ref()?;
     let writes = delta.steps.iter().any(|step| step.call.is_some());
     writes.then(|| {
+        if lock == SUSPENDED {
+            return HIBERNATED.to_owned();
+        }
         format!(
             "it is locked ({lock}); when that operation does not run any more, unlock it with `qm unlock {}`",
             live.vmid
