@@ -170,7 +170,7 @@ EXAMPLES = r"""
 
 - name: Bring them back to it; those that ran run again
   ferrox.proxmox.proxmox_snapshot_vms:
-    vms: [web-1, web-2]
+    tags: web
     snapshot: pre-upgrade
     state: rollback
 

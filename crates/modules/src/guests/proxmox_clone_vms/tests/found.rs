@@ -172,6 +172,18 @@ fn a_locked_vm_fails_alone() {
 }
 
 #[test]
+fn a_hibernated_vm_is_not_to_be_unlocked() {
+    let (_, notes) = Site::of([web().locked("suspended")]).ready(&json!({"vms": [
+        {"name": "web-1", "cores": 4},
+    ]}));
+    let why = notes[0].cannot.as_deref().unwrap();
+    assert!(
+        why.starts_with("it is hibernated") && !why.contains("unlock"),
+        "{why}"
+    );
+}
+
+#[test]
 fn a_value_that_waits_for_a_boot_is_not_written_again() {
     let waiting = || web().running().pending("cores", &json!(4));
     assert_eq!(calls(waiting(), json!({"cores": 4})), Vec::<String>::new());
