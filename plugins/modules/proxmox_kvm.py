@@ -78,7 +78,7 @@ options:
     type: bool
   digest:
     description:
-      - The digest that the configuration must still have for a change to be written.
+      - The digest that the configuration must still have when a change begins to be written.
     type: str
   skiplock:
     description:

@@ -27,6 +27,9 @@ class LxcConfig:
             out[key] = normalise(key, value)
         return out
 
+    def _check_bridge(self, user, net):
+        self.check_bridge(user, net)
+
     async def _update_config(self, ct, user, values, deletes, reverts):
         try:
             await super()._update_config(ct, user, self.ct_values(ct.vmid, values), deletes, reverts)

@@ -27,7 +27,8 @@ class QemuMove:
             vm = self.found_by_worker(self.find, v)
             if v.get("digest") and v["digest"] != vm.digest():
                 raise TaskError("checksum mismatch (file change by other user?)")
-            self.worker_lock(vm)
+            if not v.get("skiplock"):
+                self.worker_lock(vm)
             if key not in vm.config:
                 raise TaskError(f"disk '{key}' does not exist")
             volume, props = split_drive(vm.config[key])

@@ -136,11 +136,15 @@ class QemuRights:
                 self.check_bridge(user, value)
 
     def check_bridge(self, user, net):
-        """SDN.Use on the bridge, or on its VLAN."""
+        """SDN.Use on each VLAN that is named, or else on the bridge."""
         props = split_props(net)[1]
         if props.get("bridge"):
-            path = "/sdn/zones/localnetwork/" + props["bridge"]
-            self.require(user, path + ("/" + props["tag"] if props.get("tag") else ""), "SDN.Use")
+            path, vlans = "/sdn/zones/localnetwork/" + props["bridge"], [props["tag"]] if props.get("tag") else []
+            for part in filter(None, props.get("trunks", "").split(";")):
+                first, _, last = part.partition("-")
+                vlans += map(str, range(int(first), int(last or first) + 1))
+            for at in [f"{path}/{vlan}" for vlan in vlans] or [path]:
+                self.require(user, at, "SDN.Use")
 
     def image_store(self, sid, node):
         """An enabled storage that takes VM images."""

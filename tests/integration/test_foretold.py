@@ -9,6 +9,7 @@ PROTECTED = {"guests": [{"vmid": vmid, "config": {"protection": 1}} for vmid in 
 HA = {"guests": [{"vmid": vmid, "ha": "stopped"} for vmid in (102, 201)]}
 SNAPSHOT = {"guests": [{"vmid": 102, "snapshots": {"before": {}}}]}
 NOTHING = {}
+TAKEN = "it has snapshots (before), and nothing was done to it; remove them before"
 KVM = {"vmid": 102, "node": "pve2"}
 LXC = {"vmid": 201, "node": "pve2", "hostname": "mail"}
 BY_HA = "the HA manager manages it, and only purge: true takes it from there"
@@ -51,6 +52,11 @@ def kept(key, tool, vmid):
      "with a linked clone: full: true copies it"),
     ("proxmox_snap", {"vmid": 9000, "snapname": "before"}, NOTHING,
      "unable to take a snapshot of VM `debian-13`: it is a template, and templates have none"),
+    ("proxmox_kvm", {"vmid": 102, "state": "template"}, SNAPSHOT, "unable to convert VM `web-old-2` to a template: " + TAKEN),
+    ("proxmox", {"vmid": 201, "state": "template"}, {"guests": [{"vmid": 201, "snapshots": {"before": {}}}]},
+     "unable to convert container `mail (201)` to a template: " + TAKEN),
+    ("proxmox_clone_vms", {"vms": [{"name": "web-old-2", "template": "debian-13", "config": {"scsi0": ""}}]}, PROTECTED,
+     "nothing was done: VM `web-old-2`: " + kept("scsi0", "qm", 102)),
     ("proxmox_backup", {"mode": "include", "vmids": [101], "storage": "ceph"}, NOTHING,
      "Storage ceph takes no backups, only images, rootdir"),
 ])

@@ -72,6 +72,33 @@ def test_a_digest_that_is_not_the_configurations_refuses_the_write(run, cluster)
     assert config(cluster, 102)["cores"] == 2
 
 
+def test_a_digest_goes_with_the_first_write_which_makes_another_one(run, cluster):
+    """Each growth changes the digest: stated with a later write, it would leave the update half done."""
+    assert run(STOPPED, scsi={"scsi1": "ceph:4"}, update=True, update_unsafe=True)["changed"]
+    larger = {"scsi": {"scsi0": "ceph:20", "scsi1": "ceph:8"}, "cores": 4, "update": True, "update_unsafe": True}
+    refused = run(STOPPED, **larger, digest="0" * 40)
+    assert refused["failed"]
+    digest = refused["msg"].split("the digest ")[1].split(",")[0]
+    cluster.control("DELETE", "/requests")
+    assert run(STOPPED, **larger, digest=digest, check=True)["changed"]
+    assert run(STOPPED, **larger, digest=digest)["changed"]
+    sent = [body.get("digest") for body in bodies(cluster)]
+    assert sent == [digest, None, None] and writes(cluster)[-1] == "PUT /nodes/pve2/qemu/102/config"
+    now = config(cluster, 102)
+    assert now["cores"] == 4 and "size=20G" in now["scsi0"] and "size=8G" in now["scsi1"]
+    assert not run(STOPPED, **larger, digest=digest)["changed"]
+
+
+def test_skiplock_lets_a_disk_of_a_locked_vm_grow_too(ferrox, connection, cluster):
+    cluster.patch(guests=[{"vmid": 102, "lock": "backup"}])
+    root = {key: value for key, value in connection.items() if not key.startswith("api_token")}
+    root |= {"api_user": "root@pam", "api_password": "secret"}
+    result = ferrox("proxmox_kvm", {**root, **STOPPED, "scsi": {"scsi0": "ceph:20"}, "cores": 4, "skiplock": True,
+                                    "update": True, "update_unsafe": True})
+    assert result.get("changed"), result
+    assert config(cluster, 102)["cores"] == 4 and "size=20G" in config(cluster, 102)["scsi0"]
+
+
 # --------------------------------------------------------------------------------------------------------- network
 
 

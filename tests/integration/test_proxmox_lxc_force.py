@@ -158,3 +158,36 @@ def test_an_answer_that_is_lost_beforehand_loses_nothing(run, cluster, drop):
     assert writes(cluster) == ["POST /nodes/pve2/lxc", "POST /nodes/pve2/lxc", "DELETE /nodes/pve2/lxc/201",
                                "POST /nodes/pve2/lxc"]
     assert cluster.guest(201)["config"]["rootfs"].endswith("size=4G")
+
+
+def few(cluster, connection, using):
+    """A caller with what a new container takes, and with SDN.Use on these paths."""
+    privs = "VM.Allocate VM.Audit VM.Config.Disk VM.Config.Network VM.Config.Memory VM.Config.Options"
+    grants = [("/vms", "Making"), ("/storage", "Filling"), *[(path, "Using") for path in using]]
+    cluster.patch(roles={"Making": privs, "Filling": "Datastore.AllocateSpace Datastore.Audit", "Using": "SDN.Use"},
+                  users={"few@pve": {"tokens": {"mms": {"secret": cluster.api_token_secret, "privsep": 0}}}},
+                  acl=[{"path": path, "ugid": "few@pve", "roleid": role} for path, role in grants])
+    return {**connection, "api_user": "few@pve"}
+
+
+def test_whether_a_privileged_container_takes_more_is_the_servers_to_say(ferrox, connection, cluster):
+    """Only from PVE 9 on it takes Sys.Modify, and it is asked before anything is removed."""
+    caller = few(cluster, connection, ["/sdn/zones/localnetwork/vmbr0"])
+    options = {**caller, **ANEW, "unprivileged": False}
+    assert ferrox("proxmox", options, check=True)["changed"]
+    result = ferrox("proxmox", options)
+    assert result["failed"] and "Sys.Modify" in result["msg"], result
+    assert writes(cluster) == ["POST /nodes/pve2/lxc"] and cluster.guest(201)["config"]["hostname"] == "mail"
+
+
+def test_trunks_take_privileges_on_their_vlans_and_none_on_the_bridge(ferrox, connection, cluster):
+    caller = few(cluster, connection, [f"/sdn/zones/localnetwork/vmbr0/{vlan}" for vlan in (10, 20, 21)])
+    card = "name=eth0,bridge=vmbr0,trunks=10;20;21"
+    options = {**caller, **ANEW, "netif": {"net0": card}}
+    for check in (True, False):
+        assert ferrox("proxmox", options, check=check).get("changed")
+    assert "trunks=10;20;21" in cluster.guest(201)["config"]["net0"]
+    for beyond in ("30", "20;22"):
+        result = ferrox("proxmox", {**options, "netif": {"net0": card.replace("20;21", beyond)}})
+        assert result["failed"] and "SDN.Use" in result["msg"], result
+        assert cluster.guest(201) is not None

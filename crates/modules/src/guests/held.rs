@@ -108,7 +108,7 @@ pub fn hold_snapshot(listed: Option<&resources::Guest>, label: &str) -> Result<(
     }
 }
 
-/// A guest that is stopped to become a template can become one then.
+/// A guest that is to become a template can become one.
 pub fn hold_conversion(cluster: &Cluster, address: &Address, label: &str) -> Result<(), Failure> {
     let to = format!("convert {} `{label}` to a template", address.kind.noun());
     let snapshots = snapshots(cluster, address).map_err(|error| fault::unable(&to, &error))?;

@@ -71,7 +71,8 @@ pub fn obstacle(
     };
     config
         .iter()
-        .filter(|(key, _)| is_disk(key))
+        // The state of a TPM is copied for a linked clone, too.
+        .filter(|(key, _)| is_disk(key) && *key != "tpmstate0")
         .find_map(|(key, _)| {
             let disk = config.disk(key)?;
             let storage = disk
@@ -133,7 +134,6 @@ mod tests {
 
     #[test]
     fn what_cannot_have_a_linked_clone_is_known_by_the_storage_of_its_disks() {
-        let disk = "scsi0";
         for (plugin, of_snapshot, refused) in [
             ("dir", false, true),
             ("zfspool", true, true),
@@ -152,13 +152,19 @@ mod tests {
                 }],
                 ..Resources::default()
             };
-            let why = |value: &str| {
-                let config = Config::from_config(&json!({disk: value}));
+            let why = |key: &str, value: &str| {
+                let config = Config::from_config(&json!({key: value}));
                 obstacle(&resources, "pve1", &config, of_snapshot)
             };
-            assert_eq!(why("store:vm-1-disk-0").is_some(), refused, "{plugin}");
-            assert_eq!(why("store:iso/a.iso,media=cdrom"), None, "{plugin}");
-            assert_eq!(why("unseen:vm-1-disk-0"), None, "{plugin}");
+            let disk = why("scsi0", "store:vm-1-disk-0");
+            assert_eq!(disk.is_some(), refused, "{plugin}");
+            assert_eq!(
+                why("scsi0", "store:iso/a.iso,media=cdrom"),
+                None,
+                "{plugin}"
+            );
+            assert_eq!(why("scsi0", "unseen:vm-1-disk-0"), None, "{plugin}");
+            assert_eq!(why("tpmstate0", "store:vm-1-disk-1"), None, "{plugin}");
         }
     }
 }

@@ -53,7 +53,7 @@ pub struct KvmArgs {
     /// its reset button, with O(state=absent) and O(state=template) before it is removed or converted. With
     /// O(archive), whether the VM that has O(vmid) is overwritten.
     pub force: Option<bool>,
-    /// The digest that the configuration must still have for a change to be written.
+    /// The digest that the configuration must still have when a change begins to be written.
     pub digest: Option<String>,
     /// Whether locks are ignored by O(update=true). Only root@pam, logged in with its password, may do that.
     pub skiplock: Option<bool>,

@@ -72,9 +72,9 @@ pub fn template(
              force: true"
         )));
     } else {
+        held::hold_conversion(cluster, &one.address, &title)?;
         let mut delta = Delta::default();
         if runs {
-            held::hold_conversion(cluster, &one.address, &title)?;
             delta.show("status", json!(one.read.status.as_str()), json!("stopped"));
             delta.then([shut_down(task, &one)]);
         }

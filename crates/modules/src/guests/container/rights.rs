@@ -13,6 +13,7 @@ use serde_json::json;
 use super::wanted::Stated;
 use crate::fault;
 use crate::guests::proxmox::ContainerArgs;
+use crate::guests::rights::lacks_network;
 
 /// Fails where the caller lacks something.
 pub(super) fn hold(
@@ -72,23 +73,12 @@ fn missing(
     }
     // The host name is a parameter beside them.
     need("/vms", &on_guest, "VM.Config.Network");
-    if !args.unprivileged {
-        need("/", &held.on("/"), "Sys.Modify");
-    }
     for storage in stated.storages() {
         let path = acl_path(storage);
         need(&path, &held.on(&path), "Datastore.AllocateSpace");
     }
-    for (bridge, vlan) in bridges(params) {
-        // The zone of a virtual network is not known from here; the server tells.
-        if !bridge.starts_with("vmbr") {
-            continue;
-        }
-        let mut path = format!("/sdn/zones/localnetwork/{bridge}");
-        if let Some(vlan) = vlan {
-            path = format!("{path}/{vlan}");
-        }
-        need(&path, &held.on(&path), "SDN.Use");
+    for path in cards(params).filter_map(|card| lacks_network(held, &card)) {
+        need(&path, &BTreeSet::new(), "SDN.Use");
     }
     missing
 }
@@ -108,8 +98,8 @@ fn privilege(key: &str) -> Option<&'static str> {
     })
 }
 
-/// The bridges, each with its VLAN, that the interfaces are on.
-fn bridges(params: &[(String, Param)]) -> Vec<(String, Option<String>)> {
+/// The network interfaces.
+fn cards(params: &[(String, Param)]) -> impl Iterator<Item = PropertyString> {
     params
         .iter()
         .filter(|(key, _)| Kind::of(key) == Some(Kind::NET))
@@ -117,11 +107,4 @@ fn bridges(params: &[(String, Param)]) -> Vec<(String, Option<String>)> {
             Param::Text(net) => PropertyString::parse(Kind::NET, net).ok(),
             Param::Secret(_) | Param::Bound(_) => None,
         })
-        .filter_map(|net| {
-            Some((
-                net.get("bridge")?.to_owned(),
-                net.get("tag").map(str::to_owned),
-            ))
-        })
-        .collect()
 }

@@ -51,7 +51,7 @@ pub fn delete(
         }
         let call = Call::put(one.address.path().join("config")).with("delete", there.join(","));
         let step = Step::call("delete settings of", "deleted settings", call);
-        delta.then([guarded(args, step, &one.address)]);
+        delta.then([guarded(args, step, &one.address, 0)]);
         Deed::says(format!(
             "Settings has deleted on VM {name} with vmid {vmid}"
         ))
@@ -98,7 +98,7 @@ pub fn revert(
         });
         let call = Call::put(one.address.path().join("config")).with("revert", waiting.join(","));
         let step = Step::call("revert settings of", "reverted settings", call);
-        delta.then([guarded(args, step, &one.address)]);
+        delta.then([guarded(args, step, &one.address, 0)]);
         Deed::says(format!(
             "Settings has reverted on VM {name} with vmid {vmid}"
         ))

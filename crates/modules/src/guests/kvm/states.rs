@@ -159,8 +159,8 @@ fn template(task: &Task<'_, KvmArgs>, one: &One<Live>, cluster: &Cluster) -> Res
             one.label()
         )));
     }
+    held::hold_conversion(cluster, &one.address, &one.label())?;
     let mut delta = if runs {
-        held::hold_conversion(cluster, &one.address, &one.label())?;
         becomes(one, "stopped", shut_down(task, one, true))
     } else {
         Delta::default()

@@ -90,18 +90,19 @@ fn deed(
     hold_ovmf(have, &settled.wanted).map_err(|why| unable(&why))?;
     let mut change = change(have, &settled.wanted, compared).map_err(|error| unable(&error))?;
     let mut keys = of_root(change.set.iter().map(|(key, _)| key.as_str()));
-    if args.skiplock == Some(true) && !change.is_empty() {
+    let growths = grow(&vm, have, &settled.sizes).map_err(|why| unable(&why))?;
+    if args.skiplock == Some(true) && !(change.is_empty() && growths.is_empty()) {
         keys.push("skiplock");
     }
     hold_root(subject.user, &keys)?;
-    let growths = grow(&vm, have, &settled.sizes).map_err(|why| unable(&why))?;
 
     let mut delta = Delta::default();
     // A running guest is told the options of a disk at its next boot: with the size that it has then.
     for (disk, from, to, step) in growths {
         let sized = |size: pve::wire::Size| json!(size.to_string());
         delta.show(&format!("{disk} size"), sized(from), sized(to));
-        delta.then([step]);
+        let nth = delta.steps.len();
+        delta.then([guarded(args, step, address, nth)]);
         change.grown(&disk, to);
     }
     delta.before.extend(change.before.clone());
@@ -111,7 +112,8 @@ fn deed(
         done: "updated",
         ..step
     });
-    delta.then(update.map(|step| guarded(args, step, address)));
+    let nth = delta.steps.len();
+    delta.then(update.map(|step| guarded(args, step, address, nth)));
     let name = args.name.as_deref().unwrap_or(label);
     let vmid = address.vmid;
     let mut deed = if delta.steps.is_empty() {
@@ -170,16 +172,17 @@ pub fn hold_digest(args: &KvmArgs, config: &Value, label: &str) -> Result<(), Fa
     }
 }
 
-/// A write of the configuration with the digest and `skiplock` that the task states. Once it has taken effect, the
-/// digest is another one, so that a repetition would be refused.
-pub fn guarded(args: &KvmArgs, mut step: Step, address: &Address) -> Step {
+/// The `nth` write of the configuration, from 0 on, with `skiplock` as the task states it. The digest that it states is
+/// the first one's: once that has taken effect, it is another one, so that a repetition would be refused.
+pub fn guarded(args: &KvmArgs, mut step: Step, address: &Address, nth: usize) -> Step {
+    let digest = args.digest.clone().filter(|_| nth == 0);
     step.call = step.call.map(|call| {
         let skiplock = args.skiplock.filter(|on| *on);
-        call.with_some("digest", args.digest.as_ref())
+        call.with_some("digest", digest.as_ref())
             .with_some("skiplock", skiplock)
     });
-    // What makes volumes looks for them itself.
-    let (Some(digest), Lost::Repeat) = (args.digest.clone(), &step.lost) else {
+    // What makes volumes or lets them grow looks for them itself.
+    let (Some(digest), Lost::Repeat) = (digest, &step.lost) else {
         return step;
     };
     let probe = Probe::get(address.config(), move |answer| match answer {

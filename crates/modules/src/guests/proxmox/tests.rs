@@ -26,6 +26,7 @@ fn canned() -> Canned {
         .always("GET /nodes/pve1/lxc", json!([]))
         .always("GET /nodes/pve1/lxc/200/status/current", current("running", 0))
         .always("GET /nodes/pve1/lxc/200/snapshot", json!([{"name": "current"}]))
+        .always("GET /nodes/pve1/lxc/201/snapshot", json!([{"name": "current"}]))
         .always("GET /nodes/pve1/lxc/200/config", json!({"rootfs": "ceph:vm-200-disk-0,size=8G"}))
         .always("GET /nodes/pve1/lxc/201/status/current", current("stopped", 0))
         .always("GET /nodes/pve1/lxc/202/status/current", current("stopped", 1))

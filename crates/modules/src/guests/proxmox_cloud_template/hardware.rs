@@ -158,8 +158,8 @@ impl Hardware {
             .collect()
     }
 
-    /// The bridges, each with its VLAN, that the network cards are on.
-    pub(super) fn bridges(&self) -> Vec<(String, Option<String>)> {
+    /// The network cards.
+    pub(super) fn cards(&self) -> impl Iterator<Item = PropertyString> {
         self.first
             .iter()
             .filter(|(key, _)| key.starts_with("net"))
@@ -167,13 +167,6 @@ impl Hardware {
                 Want::Text(net) => PropertyString::parse(Kind::NET, net).ok(),
                 _ => None,
             })
-            .filter_map(|net| {
-                Some((
-                    net.get("bridge")?.to_owned(),
-                    net.get("tag").map(str::to_owned),
-                ))
-            })
-            .collect()
     }
 }
 

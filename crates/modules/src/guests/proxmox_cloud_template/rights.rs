@@ -12,6 +12,7 @@ use super::hardware::Hardware;
 use super::image::Image;
 use super::{CloudTemplateArgs, cannot};
 use crate::fault;
+use crate::guests::rights::lacks_network;
 
 /// What a new VM's configuration takes, whatever is stated.
 const CONFIGURE: [&str; 8] = [
@@ -107,16 +108,11 @@ pub(super) fn missing(
         let old = format!("/vms/{old}");
         need(&old, &held.on(&old), &CONFIGURE[..1]);
     }
-    for (bridge, vlan) in hardware.bridges() {
-        // The zone of a virtual network is not known from here; the server tells.
-        if !bridge.starts_with("vmbr") {
-            continue;
-        }
-        let mut path = format!("/sdn/zones/localnetwork/{bridge}");
-        if let Some(vlan) = vlan {
-            path = format!("{path}/{vlan}");
-        }
-        need(&path, &held.on(&path), &["SDN.Use"]);
+    for path in hardware
+        .cards()
+        .filter_map(|card| lacks_network(held, &card))
+    {
+        need(&path, &BTreeSet::new(), &["SDN.Use"]);
     }
     missing
 }

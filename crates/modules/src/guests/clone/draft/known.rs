@@ -14,6 +14,7 @@ use crate::guests::clone::reading::Reading;
 use crate::guests::clone::report::Note;
 use crate::guests::config::{Change, Wanted, change};
 use crate::guests::delta::Delta;
+use crate::guests::held;
 use crate::guests::power::{HIBERNATED, NODE, SUSPENDED};
 use crate::guests::proxmox_clone_vms::OnPending;
 use crate::guests::steps;
@@ -37,6 +38,10 @@ impl Draft<'_> {
             ));
         }
         let mut change = change(&have, wanted, compared).map_err(|error| error.to_string())?;
+        let taken = change.delete.iter().map(String::as_str);
+        if let Some(why) = held::by_protection_of(address, &have, taken) {
+            return Err(why);
+        }
         let vm = address.path();
         let mut delta = Delta::default();
         let sizes = item.settings.sizes().map_err(|error| error.to_string())?;
