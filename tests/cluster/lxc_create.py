@@ -22,7 +22,7 @@ class LxcCreate:
     def _may_create_ct(self, v, user, vmid, existing):
         restore, force, pool = v.get("restore"), v.get("force"), v.get("pool")
         self.need_quorum()
-        if not restore and v.get("unprivileged") == 0:
+        if not restore and v.get("unprivileged") == 0 and self.major >= 9:
             self.require(user, "/", "Sys.Modify")
         if v.get("ha-managed"):
             self.require(user, "/", "Sys.Console")

@@ -73,7 +73,7 @@ def test_a_digest_that_is_not_the_configurations_refuses_the_write(run, cluster)
 
 
 def test_a_digest_goes_with_the_first_write_which_makes_another_one(run, cluster):
-    """Each growth changes the digest: stated with a later write, it would leave the update half done."""
+    """Each write changes the digest: stated with a later one, it would leave the update half done."""
     assert run(STOPPED, scsi={"scsi1": "ceph:4"}, update=True, update_unsafe=True)["changed"]
     larger = {"scsi": {"scsi0": "ceph:20", "scsi1": "ceph:8"}, "cores": 4, "update": True, "update_unsafe": True}
     refused = run(STOPPED, **larger, digest="0" * 40)
@@ -83,7 +83,7 @@ def test_a_digest_goes_with_the_first_write_which_makes_another_one(run, cluster
     assert run(STOPPED, **larger, digest=digest, check=True)["changed"]
     assert run(STOPPED, **larger, digest=digest)["changed"]
     sent = [body.get("digest") for body in bodies(cluster)]
-    assert sent == [digest, None, None] and writes(cluster)[-1] == "PUT /nodes/pve2/qemu/102/config"
+    assert sent == [digest, None, None] and writes(cluster)[0] == "PUT /nodes/pve2/qemu/102/config"
     now = config(cluster, 102)
     assert now["cores"] == 4 and "size=20G" in now["scsi0"] and "size=8G" in now["scsi1"]
     assert not run(STOPPED, **larger, digest=digest)["changed"]

@@ -63,6 +63,13 @@ def test_size_and_an_option_of_a_disk_that_is_in_use_come_together(run, cluster)
     assert check["diff"]["after"]["scsi0 size"] == "20G" and "size=20G" in check["diff"]["after"]["scsi0"]
 
 
+def test_no_disk_has_grown_where_the_rest_is_refused(run, cluster):  # noqa: F811
+    cluster.fault(method="PUT", path=r".*/config", status=400, message="Parameter verification failed.")
+    result = run(STOPPED, scsi={"scsi0": "ceph:20"}, cores=4, **UNSAFE)
+    assert result["failed"] and not result["changed"], result
+    assert writes(cluster) == ["PUT /nodes/pve2/qemu/102/config"] and "size=10G" in config(cluster, 102)["scsi0"]
+
+
 def test_a_value_that_waits_says_nothing_of_the_size(run, cluster):  # noqa: F811
     """The option waits for the next boot with the size that the disk had."""
     assert run(RUNNING, scsi={"scsi0": "ceph:10,iothread=1"}, **UNSAFE)["changed"]

@@ -210,3 +210,20 @@ def test_a_template_is_looked_for_where_it_says(run, cluster):
     cluster.patch(storages={"nfs": {"volumes": {"vztmpl/alpine.tar.xz": {"content": "vztmpl", "format": "txz"}}}})
     assert run(NEW, ostemplate="nfs:vztmpl/alpine.tar.xz", check=True)["changed"]
     assert run(NEW, ostemplate="nfs:vztmpl/alpine.tar.zst", check=True)["failed"]
+
+
+def test_no_volume_has_grown_where_the_rest_is_refused(run, cluster):
+    cluster.fault(method="PUT", path=r".*/config", status=400, message="Parameter verification failed.")
+    result = run(DNS, disk="local-lvm:12", searchdomain="example.org")
+    assert result["failed"] and not result["changed"], result
+    assert writes(cluster) == ["PUT /nodes/pve1/lxc/200/config"]
+
+
+def test_the_volumes_of_a_protected_container_grow_and_stay_as_they_are_otherwise(run, cluster):
+    cluster.patch(guests=[{"vmid": 200, "config": {"protection": 1}}])
+    for options in ({"disk": "local-lvm:12,acl=1"}, {"mounts": {"mp5": "local-lvm:1,mp=/new"}}):
+        for check in (True, False):
+            result = run(DNS, **options, check=check)
+            assert result["failed"] and "it is protected, so that " in result["msg"], result
+    assert writes(cluster) == []
+    assert run(DNS, disk="local-lvm:12")["changed"]

@@ -214,6 +214,22 @@ impl Change {
             .collect()
     }
 
+    /// Takes out what is written of these disks, which are to grow before: a value that waits for the next boot tells
+    /// the size that the disk had when it was written. The rest goes first, as the server may refuse it, and nothing
+    /// shrinks again.
+    #[must_use]
+    pub fn take_grown<'a>(&mut self, disks: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut taken = Self::default();
+        for disk in disks {
+            if let Some(at) = self.set.iter().position(|(key, _)| key == disk) {
+                taken.set.push(self.set.remove(at));
+            }
+            taken.before.extend(self.before.remove_entry(disk));
+            taken.after.extend(self.after.remove_entry(disk));
+        }
+        taken
+    }
+
     /// The keys whose values ask for new volumes, with these values.
     pub fn allocations(&self) -> impl Iterator<Item = (&str, &str)> {
         self.set.iter().filter_map(|(key, value)| match value {

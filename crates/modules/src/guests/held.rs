@@ -43,6 +43,22 @@ pub fn by_protection_of<'a>(
     ))
 }
 
+/// Why `protection` keeps these keys of a container from being written, if it does: they are its volumes, those that it
+/// is to get included.
+pub fn by_protection_as_it_is<'a>(
+    address: &Address,
+    config: &Config,
+    keys: impl IntoIterator<Item = &'a str>,
+) -> Option<String> {
+    let lifted = lifted(address, config)?;
+    let kept = keys
+        .into_iter()
+        .find(|key| *key == "rootfs" || is_mount_point(key))?;
+    Some(format!(
+        "it is protected, so that {kept} cannot be written. {lifted}"
+    ))
+}
+
 fn is_mount_point(key: &str) -> bool {
     key.strip_prefix("mp")
         .is_some_and(|number| number.parse::<u16>().is_ok())

@@ -15,7 +15,7 @@ use super::clone::clone;
 use super::new::create;
 use super::subject::{Notes, hold_no_vm, named, title};
 use super::wanted::Stated;
-use crate::guests::config::{Config, Unwantable, change};
+use crate::guests::config::{Change, Config, Unwantable, change};
 use crate::guests::delta::Delta;
 use crate::guests::disks::sized_as_now;
 use crate::guests::held;
@@ -94,8 +94,11 @@ fn updated(
     let mut change =
         change(&have, &about.wanted, Compared::Same).map_err(|error| unwanted(&error))?;
     let growth = steps::grow(&path, &have, &about.sizes).map_err(Failure::new)?;
+    hold_volumes(&change, one, &have, title)?;
+    let is_written = !change.is_empty();
+    let mut of_grown = change.take_grown(growth.iter().map(|(key, ..)| key.as_str()));
     let mut delta = Delta::default();
-    // A running container is told the options of a volume at its next start: with the size that it has then.
+    delta.then(steps::configure(&path, &change));
     for (key, _, size, step) in growth {
         let grown = have.disk(&key).and_then(|mut volume| {
             volume.set("size", &size.to_string()).ok()?;
@@ -103,15 +106,17 @@ fn updated(
         });
         delta.show(&key, json!(have.get(&key)), json!(grown));
         delta.then([step]);
-        change.grown(&key, size);
+        of_grown.grown(&key, size);
     }
-    delta.before.extend(change.before.clone());
-    delta.after.extend(change.after.clone());
-    delta.then(steps::configure(&path, &change));
+    delta.then(steps::configure(&path, &of_grown));
+    for change in [change, of_grown] {
+        delta.before.extend(change.before);
+        delta.after.extend(change.after);
+    }
     let is_off = resources
         .guest(one.address.vmid)
         .is_some_and(|guest| guest.status == "stopped");
-    let written = (!change.is_empty() && !is_off).then_some(path);
+    let written = (is_written && !is_off).then_some(path);
     let msg = if delta.steps.is_empty() {
         "Container config is already up to date.".to_owned()
     } else {
@@ -142,6 +147,22 @@ fn hold_deletion(
         .map(|key| format!("{key} cannot be taken from it"))
         .or_else(|| held::by_protection_of(&one.address, have, keys()));
     match why {
+        Some(why) => Err(Failure::new(format!(
+            "unable to update container `{title}`: {why}"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// What `protection` keeps as it is: the server writes no volume of a container then, and lets it grow all the same.
+fn hold_volumes(
+    change: &Change,
+    one: &One<Arc<Value>>,
+    have: &Config,
+    title: &str,
+) -> Result<(), Failure> {
+    let keys = change.set.iter().map(|(key, _)| key.as_str());
+    match held::by_protection_as_it_is(&one.address, have, keys) {
         Some(why) => Err(Failure::new(format!(
             "unable to update container `{title}`: {why}"
         ))),

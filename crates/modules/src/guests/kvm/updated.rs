@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::pending::lock;
 use super::settled::Settled;
 use super::subject::{Notes, named, of_root, planned, unwanted};
-use crate::guests::config::{Config, Want, Wanted, change};
+use crate::guests::config::{Change, Config, Want, Wanted, change};
 use crate::guests::delta::Delta;
 use crate::guests::disks::sized_as_now;
 use crate::guests::password;
@@ -96,24 +96,29 @@ fn deed(
     }
     hold_root(subject.user, &keys)?;
 
+    let mut of_grown = change.take_grown(growths.iter().map(|(disk, ..)| disk.as_str()));
     let mut delta = Delta::default();
-    // A running guest is told the options of a disk at its next boot: with the size that it has then.
+    let update = |change: &Change| {
+        configure(&vm, change).map(|step| Step {
+            verb: "update",
+            done: "updated",
+            ..step
+        })
+    };
+    delta.then(update(&change));
     for (disk, from, to, step) in growths {
         let sized = |size: pve::wire::Size| json!(size.to_string());
         delta.show(&format!("{disk} size"), sized(from), sized(to));
-        let nth = delta.steps.len();
-        delta.then([guarded(args, step, address, nth)]);
-        change.grown(&disk, to);
+        delta.then([step]);
+        of_grown.grown(&disk, to);
     }
-    delta.before.extend(change.before.clone());
-    delta.after.extend(change.after.clone());
-    let update = configure(&vm, &change).map(|step| Step {
-        verb: "update",
-        done: "updated",
-        ..step
-    });
-    let nth = delta.steps.len();
-    delta.then(update.map(|step| guarded(args, step, address, nth)));
+    delta.then(update(&of_grown));
+    let writes = std::mem::take(&mut delta.steps).into_iter().enumerate();
+    delta.then(writes.map(|(nth, step)| guarded(args, step, address, nth)));
+    for change in [change, of_grown] {
+        delta.before.extend(change.before);
+        delta.after.extend(change.after);
+    }
     let name = args.name.as_deref().unwrap_or(label);
     let vmid = address.vmid;
     let mut deed = if delta.steps.is_empty() {

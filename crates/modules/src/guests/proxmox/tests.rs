@@ -166,8 +166,9 @@ fn a_container_is_made_or_brought_to_what_is_stated() {
         (
             json!({"vmid": 201, "hostname": "mail", "memory": 1024, "disk": "ceph:10,acl=1"}),
             vec![
+                "PUT /nodes/pve1/lxc/201/config memory=1024",
                 "PUT /nodes/pve1/lxc/201/resize disk=rootfs size=10G",
-                "PUT /nodes/pve1/lxc/201/config memory=1024 rootfs=ceph:vm-201-disk-0,size=10G,acl=1",
+                "PUT /nodes/pve1/lxc/201/config rootfs=ceph:vm-201-disk-0,size=10G,acl=1",
             ],
         ),
         (

@@ -12,7 +12,7 @@ use super::{Draft, reach, waits};
 use crate::guests::clone::item::Item;
 use crate::guests::clone::reading::Reading;
 use crate::guests::clone::report::Note;
-use crate::guests::config::{Change, Wanted, change};
+use crate::guests::config::{Wanted, change};
 use crate::guests::delta::Delta;
 use crate::guests::held;
 use crate::guests::power::{HIBERNATED, NODE, SUSPENDED};
@@ -45,23 +45,30 @@ impl Draft<'_> {
         let vm = address.path();
         let mut delta = Delta::default();
         let sizes = item.settings.sizes().map_err(|error| error.to_string())?;
-        for (disk, from, to, step) in steps::grow(&vm, &have, &sizes)? {
+        let growths = steps::grow(&vm, &have, &sizes)?;
+        let after = have.with(&change);
+        let mut of_grown = change.take_grown(growths.iter().map(|(disk, ..)| disk.as_str()));
+        delta.then(steps::configure(&vm, &change));
+        for (disk, from, to, step) in growths {
             let size = |size: pve::wire::Size| json!({"size": size.to_string()});
             delta.show(&disk, size(from), size(to));
             delta.steps.push(step);
-            change.grown(&disk, to);
+            of_grown.grown(&disk, to);
         }
-        delta.then(steps::configure(&vm, &change));
-        delta.before.extend(change.before.clone());
-        delta.after.extend(change.after.clone());
+        delta.then(steps::configure(&vm, &of_grown));
+        let is_configured = !change.is_empty() || !of_grown.is_empty();
+        for change in [change, of_grown] {
+            delta.before.extend(change.before);
+            delta.after.extend(change.after);
+        }
         self.pool(item, vmid, &mut delta);
         let starts = self.power(item, address, live, &mut delta);
-        let reboots = self.reboot(address, live, have.pending(), &change, &mut delta);
+        let reboots = self.reboot(address, live, have.pending(), is_configured, &mut delta);
         let may_wait = starts || live.status == Status::Running;
         if may_wait {
             // The HA manager may have started it on another node.
             let guest = path!("nodes", Segment::Bound(NODE), "qemu", vmid);
-            let waits = self.waits(item, Some(vmid), &guest, &reach(&have.with(&change)))?;
+            let waits = self.waits(item, Some(vmid), &guest, &reach(&after))?;
             delta.steps.extend(waits);
         }
         let cannot = obstacle(live, &delta);
@@ -145,7 +152,7 @@ impl Draft<'_> {
         address: &Address,
         live: &Live,
         pending: &[String],
-        change: &Change,
+        is_configured: bool,
         delta: &mut Delta,
     ) -> bool {
         let reboots =
@@ -153,7 +160,7 @@ impl Draft<'_> {
         if reboots && !pending.is_empty() {
             delta.show("pending", json!(pending), json!([]));
             delta.steps.extend(steps::reboot(&address.path()));
-        } else if reboots && !change.is_empty() {
+        } else if reboots && is_configured {
             delta.steps.push(steps::reboot_if_pending(&address.path()));
         }
         reboots
