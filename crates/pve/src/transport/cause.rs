@@ -23,7 +23,7 @@ pub(super) fn unreached(error: &reqwest::Error, address: &str) -> Unreached {
     {
         return Unreached::Tls {
             address: address.to_owned(),
-            cause: "the server closed the connection".to_owned(),
+            cause: of_io(io),
         };
     }
     let cause = match io {
@@ -52,7 +52,7 @@ pub(crate) fn handshake(error: &io::Error, address: &str) -> Unreached {
         },
         None if error.kind() == io::ErrorKind::UnexpectedEof => Unreached::Tls {
             address: address.to_owned(),
-            cause: "the server closed the connection".to_owned(),
+            cause: of_io(error),
         },
         None => Unreached::Connect {
             address: address.to_owned(),
@@ -67,7 +67,7 @@ pub(super) fn lost(error: &reqwest::Error) -> String {
         return "no answer in time".to_owned();
     }
     match find::<io::Error>(error) {
-        Some(io) => plain(&io.to_string()),
+        Some(io) => of_io(io),
         None => deepest(error),
     }
 }
@@ -127,6 +127,8 @@ pub(crate) fn of_io(error: &io::Error) -> String {
     match error.kind() {
         // What a socket with a time limit of its own ends with.
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => "no answer in time".to_owned(),
+        // For a close without TLS's own goodbye rustls has a text for programmers.
+        io::ErrorKind::UnexpectedEof => "the server closed the connection".to_owned(),
         _ => plain(&error.to_string()),
     }
 }

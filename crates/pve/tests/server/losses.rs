@@ -41,6 +41,14 @@ fn a_close_instead_of_an_answer_leaves_the_outcome_unknown() {
 }
 
 #[test]
+fn a_connection_that_ends_without_a_word_of_tls_is_said_to_be_closed() {
+    let answer = Reply::data(&json!("UPID:pve1:"));
+    for reply in [Reply::raw(""), answer.cut(2)] {
+        assert_eq!(lost(reply.vanish()), "the server closed the connection");
+    }
+}
+
+#[test]
 fn a_reset_within_the_answer_leaves_the_outcome_unknown() {
     let answer = Reply::data(&json!("UPID:pve1:"));
     assert_eq!(
@@ -57,7 +65,7 @@ fn a_body_that_ends_too_early_leaves_the_outcome_unknown() {
     ));
     assert_eq!(
         lost(answer.cut(1).close()),
-        "end of file before message length reached"
+        "the server closed the connection"
     );
 }
 

@@ -185,6 +185,7 @@ impl Shared {
                     drop(tls.sock.shutdown(Shutdown::Write));
                     return;
                 }
+                After::Vanish => return,
                 After::Reset => {
                     socket2::SockRef::from(&tls.sock)
                         .set_linger(Some(Duration::ZERO))

@@ -14,6 +14,7 @@ pub(crate) struct Reply {
 pub(super) enum After {
     Keep,
     Close,
+    Vanish,
     Reset,
     Hang,
 }
@@ -62,6 +63,11 @@ impl Reply {
     /// Closes the connection, properly, after what was sent.
     pub(crate) fn close(self) -> Self {
         self.then(After::Close)
+    }
+
+    /// Closes the connection below TLS, which is not told, after what was sent.
+    pub(crate) fn vanish(self) -> Self {
+        self.then(After::Vanish)
     }
 
     /// Resets the connection after what was sent.
