@@ -240,8 +240,8 @@ def test_a_locked_vm_fails_alone_and_only_if_it_would_be_written_to(clone, clust
     result = clone({"name": "web-old-2", "cores": 8}, {"name": "gateway", "description": "x"})
     assert result["failed"] and result["changed"]
     assert result["msg"] == (
-        "1 of 2 VMs failed: unable to change VM `web-old-2`: it is locked (backup); when that operation does not run "
-        "any more, unlock it with `qm unlock 102`"
+        "1 of 2 VMs failed: unable to change VM `web-old-2`: it is locked (backup): another operation is at work "
+        "on it. Should that have been cut off, `qm unlock 102` on pve2 takes the lock away"
     )
     assert cluster.guest(100)["config"]["description"] == "x"
     foretold = clone({"name": "web-old-2", "cores": 8}, check=True)

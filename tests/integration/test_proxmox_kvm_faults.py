@@ -93,8 +93,8 @@ def test_a_lock_is_waited_for(run, cluster):
     cluster.patch(guests=[{"vmid": 102, "lock": "backup", "config": {"lock": "backup"}}])
     check = run(STOPPED, cores=4, update=True, check=True)
     assert not check["changed"]
-    assert check["warnings"] == ["VM `web-old-2` is locked (backup); when that operation does not run any more, "
-                                 "`qm unlock 102` on pve2 takes the lock away"]
+    assert check["warnings"] == ["VM `web-old-2`: it is locked (backup): another operation is at work on it. Should "
+                                 "that have been cut off, `qm unlock 102` on pve2 takes the lock away"]
     # What is as it should be waits for nothing.
     assert not run(STOPPED, cores=2, update=True)["changed"]
     assert writes(cluster) == []

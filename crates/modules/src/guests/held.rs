@@ -18,6 +18,33 @@ use crate::fault;
 /// The HA manager does not let go of a guest unless it is purged.
 pub const BY_HA: &str = "the HA manager manages it, and only purge: true takes it from there";
 
+/// The lock of a VM that is hibernated.
+pub const HIBERNATED: &str = "suspended";
+
+/// What is said of a guest that has this lock.
+pub fn by_lock(address: &Address, lock: &str) -> String {
+    if lock == HIBERNATED {
+        // Without its lock it would start without that memory.
+        return format!(
+            "it is hibernated (its lock is `{lock}`): start it first, which takes up its saved memory"
+        );
+    }
+    let Address { node, kind, vmid } = address;
+    let tool = tool(*kind);
+    format!(
+        "it is locked ({lock}): another operation is at work on it. Should that have been cut off, \
+         `{tool} unlock {vmid}` on {node} takes the lock away"
+    )
+}
+
+/// The command that manages such guests on a node.
+fn tool(kind: GuestKind) -> &'static str {
+    match kind {
+        GuestKind::Qemu => "qm",
+        GuestKind::Lxc => "pct",
+    }
+}
+
 /// Why `protection` keeps a guest from being removed, if it does.
 pub fn by_protection(address: &Address, config: &Config) -> Option<String> {
     let lifted = lifted(address, config)?;
@@ -70,10 +97,7 @@ fn lifted(address: &Address, config: &Config) -> Option<String> {
     if config.get("protection").and_then(parse_switch) != Some(true) {
         return None;
     }
-    let tool = match kind {
-        GuestKind::Qemu => "qm",
-        GuestKind::Lxc => "pct",
-    };
+    let tool = tool(*kind);
     Some(format!(
         "`{tool} set {vmid} --protection 0` on {node} lifts that"
     ))

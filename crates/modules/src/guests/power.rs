@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use ansible::Failure;
 use pve::apply::{Applied, TrackEnd};
-use pve::nodes::guest::{Address, GuestKind, Status};
+use pve::nodes::guest::{Address, Status};
 use pve::plan::{OnError, VMID};
 use pve::{Cluster, Error, Plan, Step, Track};
 use serde_json::{Map, Value, json};
 
+use super::held;
 use super::select::{Chosen, Guest};
 use super::wait::NoWay;
 
@@ -234,30 +235,7 @@ pub fn held(guest: &Guest, passes: &[&str]) -> Option<String> {
         .lock
         .as_deref()
         .filter(|lock| !passes.contains(lock))?;
-    Some(locked(&guest.address, lock))
-}
-
-/// The lock of a VM that is hibernated.
-pub const SUSPENDED: &str = "suspended";
-
-/// What is said of a VM that is hibernated. Without its lock, it would start without the memory that was saved.
-pub const HIBERNATED: &str =
-    "it is hibernated (its lock is `suspended`): start it first, which takes up its saved memory";
-
-/// What is said of a guest that has this lock.
-pub fn locked(address: &Address, lock: &str) -> String {
-    if lock == SUSPENDED {
-        return HIBERNATED.to_owned();
-    }
-    let tool = match address.kind {
-        GuestKind::Qemu => "qm",
-        GuestKind::Lxc => "pct",
-    };
-    format!(
-        "it is locked ({lock}): another operation is at work on it. Should that have been cut off, \
-         `{tool} unlock {}` on {} takes the lock away",
-        address.vmid, address.node
-    )
+    Some(held::by_lock(&guest.address, lock))
 }
 
 /// `parallel` as the plan takes it.

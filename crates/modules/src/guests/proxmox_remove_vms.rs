@@ -221,7 +221,7 @@ fn cannot(args: &RemoveArgs, guest: &Guest, config: Option<&Config>) -> Option<S
         return Some(why);
     }
     // A VM that sleeps on disk may be removed.
-    if let Some(why) = power::held(guest, &[power::SUSPENDED]) {
+    if let Some(why) = power::held(guest, &[held::HIBERNATED]) {
         return Some(why);
     }
     if guest.ha_managed && !args.purge {

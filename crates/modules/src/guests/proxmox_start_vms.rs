@@ -10,6 +10,7 @@ use pve::{Cluster, Plan, Planned, Segment, Step, path};
 use serde_json::{Map, Value, json};
 
 use super::config::Config;
+use super::held;
 use super::order::{self, Order, Turns};
 use super::power::{self, Fate, Item, NODE, Wish};
 use super::select::{Chosen, Guest, Selection};
@@ -182,7 +183,7 @@ fn cannot(guest: &Guest) -> Option<String> {
         }),
         Status::Unknown => Some("its node does not know its status".to_owned()),
         // A start takes these two locks away: of a VM that sleeps on disk, of a container whose disks are mounted.
-        Status::Stopped => power::held(guest, &[power::SUSPENDED, "mounted"]),
+        Status::Stopped => power::held(guest, &[held::HIBERNATED, "mounted"]),
     }
 }
 

@@ -8,6 +8,7 @@ use pve::{Call, Planned};
 
 use super::created::Made;
 use crate::guests::config::Unwantable;
+use crate::guests::held;
 use crate::guests::proxmox_kvm::KvmArgs;
 use crate::guests::single::{self, Deed, Named, patience};
 use crate::job::Task;
@@ -36,11 +37,7 @@ pub fn planned(
     if let Some(lock) = lock.filter(|_| writes) {
         return Planned::Blocked {
             until: unlocked(address),
-            why: format!(
-                "VM `{label}` is locked ({lock}); when that operation does not run any more, \
-                 `qm unlock {}` on {} takes the lock away",
-                address.vmid, address.node
-            ),
+            why: format!("VM `{label}`: {}", held::by_lock(address, lock)),
         };
     }
     let limit = deed

@@ -313,10 +313,8 @@ impl Draft<'_> {
 /// Why nothing of it can be written.
 fn obstacle(there: &There) -> Option<String> {
     if let Some(lock) = &there.live.lock {
-        return Some(format!(
-            "VM {} is locked ({lock}); when that operation does not run any more, unlock it with `qm unlock {}`",
-            there.address, there.address.vmid
-        ));
+        let why = held::by_lock(&there.address, lock);
+        return Some(format!("VM {}: {why}", there.address));
     }
     let runs = !there.live.template && there.live.status != Status::Stopped;
     runs.then(|| format!("VM {} is half made, and runs: shut it down", there.address))

@@ -6,7 +6,7 @@ use pve::Step;
 use pve::nodes::guest::{Address, live_from};
 use pve::plan::{Probe, Verdict};
 
-use crate::guests::power;
+use crate::guests::held;
 
 /// How long a lock is waited for: long enough for a snapshot or a small backup, short enough for a lock that was left
 /// behind.
@@ -17,7 +17,7 @@ pub fn unlocked(guest: &Address) -> Step {
     let address = guest.clone();
     let unlocked = Probe::get(guest.current(), move |answer| match answer {
         Ok(data) => match live_from(data).and_then(|live| live.lock) {
-            Some(lock) => Verdict::NotYet(power::locked(&address, &lock)),
+            Some(lock) => Verdict::NotYet(held::by_lock(&address, &lock)),
             None => Verdict::Holds(None),
         },
         Err(error) => Verdict::NotYet(error.to_string()),

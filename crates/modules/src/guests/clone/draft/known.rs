@@ -15,7 +15,7 @@ use crate::guests::clone::report::Note;
 use crate::guests::config::{Wanted, change};
 use crate::guests::delta::Delta;
 use crate::guests::held;
-use crate::guests::power::{HIBERNATED, NODE, SUSPENDED};
+use crate::guests::power::NODE;
 use crate::guests::proxmox_clone_vms::OnPending;
 use crate::guests::steps;
 
@@ -71,7 +71,7 @@ impl Draft<'_> {
             let waits = self.waits(item, Some(vmid), &guest, &reach(&after))?;
             delta.steps.extend(waits);
         }
-        let cannot = obstacle(live, &delta);
+        let cannot = obstacle(address, live, &delta);
         if let Some(why) = &cannot {
             delta = Delta {
                 steps: vec![Step::cannot("change", why.clone())],
@@ -168,16 +168,8 @@ impl Draft<'_> {
 }
 
 /// Why nothing of it can be written.
-fn obstacle(live: &Live, delta: &Delta) -> Option<String> {
+fn obstacle(address: &Address, live: &Live, delta: &Delta) -> Option<String> {
     let lock = live.lock.as_ref()?;
     let writes = delta.steps.iter().any(|step| step.call.is_some());
-    writes.then(|| {
-        if lock == SUSPENDED {
-            return HIBERNATED.to_owned();
-        }
-        format!(
-            "it is locked ({lock}); when that operation does not run any more, unlock it with `qm unlock {}`",
-            live.vmid
-        )
-    })
+    writes.then(|| held::by_lock(address, lock))
 }

@@ -120,8 +120,8 @@ fn what_cannot_be_is_told_before_anything_is_written() {
         (
             107,
             "started",
-            "VM `saved` is locked (backup); when that operation does not run any more, `qm unlock 107` on pve2 \
-             takes the lock away",
+            "VM `saved`: it is locked (backup): another operation is at work on it. Should that have been cut off, \
+             `qm unlock 107` on pve2 takes the lock away",
         ),
     ] {
         assert_eq!(

@@ -161,7 +161,8 @@ fn a_locked_vm_fails_alone() {
     assert_eq!(
         notes[0].cannot.as_deref(),
         Some(
-            "it is locked (backup); when that operation does not run any more, unlock it with `qm unlock 101`"
+            "it is locked (backup): another operation is at work on it. Should that have been cut off, `qm unlock 101` \
+             on pve1 takes the lock away"
         )
     );
     assert_eq!(
