@@ -187,7 +187,7 @@ mod tests {
     use super::{Connection, DropIn};
     use ansible::{Args, Context, Failure};
     use pve::connection::Target;
-    use serde_json::{Value, json};
+    use serde_json::{Map, Value, json};
 
     fn user(options: Value) -> Result<String, String> {
         let Value::Object(options) = options else {
@@ -236,6 +236,18 @@ mod tests {
         assert_eq!(short.meant(&context).api_timeout, 5);
     }
 
+    /// A task with these options, of which some come from the environment.
+    fn stated(options: &Map<String, Value>, from_environment: &[&str]) -> Context {
+        Context {
+            given: options.keys().cloned().collect(),
+            from_environment: from_environment
+                .iter()
+                .map(|&name| name.to_owned())
+                .collect(),
+            ..Context::default()
+        }
+    }
+
     #[test]
     fn a_token_of_the_task_stands_before_a_password_of_the_environment() {
         let options = json!({
@@ -244,14 +256,7 @@ mod tests {
         let Value::Object(options) = options else {
             unreachable!()
         };
-        let context = |from_environment: &[&str]| Context {
-            given: options.keys().cloned().collect(),
-            from_environment: from_environment
-                .iter()
-                .map(|&name| name.to_owned())
-                .collect(),
-            ..Context::default()
-        };
+        let context = |from_environment: &[&str]| stated(&options, from_environment);
         let both = Connection::parse(options.clone()).unwrap();
         for (from_environment, name) in [
             (&["api_password"][..], "a@pve!mms"),
@@ -273,14 +278,7 @@ mod tests {
         let Value::Object(options) = json!({"api_user": "a@pve", "api_password": "y"}) else {
             unreachable!()
         };
-        let context = |from_environment: &[&str]| Context {
-            given: options.keys().cloned().collect(),
-            from_environment: from_environment
-                .iter()
-                .map(|&name| name.to_owned())
-                .collect(),
-            ..Context::default()
-        };
+        let context = |from_environment: &[&str]| stated(&options, from_environment);
         let all = ["api_user", "api_password"];
         let mut asked = Connection::parse(options.clone()).unwrap();
         assert!(matches!(

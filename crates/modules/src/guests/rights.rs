@@ -3,6 +3,7 @@
 use ansible::Failure;
 use pve::access::permissions::Held;
 use pve::wire::PropertyString;
+use serde_json::json;
 
 /// Only the user root@pam itself, no token of it, may set some things.
 pub fn hold_root(user: &str, keys: &[&str]) -> Result<(), Failure> {
@@ -13,6 +14,25 @@ pub fn hold_root(user: &str, keys: &[&str]) -> Result<(), Failure> {
         "{}: only root@pam may set this, logged in with its password; the server takes us for {user}",
         keys.join(", ")
     )))
+}
+
+/// Fails where privileges are missing, each with its path. `failure` takes "the caller lacks VM.Clone on /vms/9000, …".
+pub fn hold_all<P: AsRef<str>>(
+    missing: &[(P, String)],
+    failure: impl FnOnce(&str) -> Failure,
+) -> Result<(), Failure> {
+    let Some((privilege, path)) = missing.first() else {
+        return Ok(());
+    };
+    let listed: Vec<String> = missing
+        .iter()
+        .map(|(privilege, path)| format!("{} on {path}", privilege.as_ref()))
+        .collect();
+    let mut failure = failure(&format!("the caller lacks {}", listed.join(", ")));
+    let details = &mut failure.details;
+    details.insert("privilege".to_owned(), json!(privilege.as_ref()));
+    details.insert("acl_path".to_owned(), json!(path));
+    Err(failure)
 }
 
 /// The first path on which a network card takes SDN.Use and the caller has none: those of its VLANs, of which `trunks`

@@ -8,12 +8,11 @@ use pve::access::permissions::Held;
 use pve::storage::acl_path;
 use pve::wire::{Kind, PropertyString};
 use pve::{Cluster, Param};
-use serde_json::json;
 
 use super::wanted::Stated;
 use crate::fault;
 use crate::guests::proxmox::ContainerArgs;
-use crate::guests::rights::lacks_network;
+use crate::guests::rights::{hold_all, lacks_network};
 
 /// Fails where the caller lacks something.
 pub(super) fn hold(
@@ -26,23 +25,12 @@ pub(super) fn hold(
     let to = format!("make container `{title}` anew");
     let held = cluster.held().map_err(|error| fault::unable(&to, &error))?;
     let missing = missing(&held, args, stated, params);
-    let Some((privilege, path)) = missing.first() else {
-        return Ok(());
-    };
-    let listed: Vec<String> = missing
-        .iter()
-        .map(|(privilege, path)| format!("{privilege} on {path}"))
-        .collect();
-    let mut failure = Failure::new(format!(
-        "unable to {to}: the caller lacks {}, and nothing was removed; what is given on the container itself goes with \
-         it, and a token with privilege separation needs its privileges itself, beside its user",
-        listed.join(", ")
-    ));
-    failure
-        .details
-        .insert("privilege".to_owned(), json!(privilege));
-    failure.details.insert("acl_path".to_owned(), json!(path));
-    Err(failure)
+    hold_all(&missing, |lacks| {
+        Failure::new(format!(
+            "unable to {to}: {lacks}, and nothing was removed; what is given on the container itself goes with it, and \
+             a token with privilege separation needs its privileges itself, beside its user"
+        ))
+    })
 }
 
 /// What is missing, each with its path.

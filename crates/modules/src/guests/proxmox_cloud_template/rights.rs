@@ -6,13 +6,12 @@ use ansible::Failure;
 use pve::Cluster;
 use pve::access::permissions::Held;
 use pve::storage::{VISIBLE_BY, acl_path};
-use serde_json::json;
 
 use super::hardware::Hardware;
 use super::image::Image;
 use super::{CloudTemplateArgs, cannot};
 use crate::fault;
-use crate::guests::rights::lacks_network;
+use crate::guests::rights::{hold_all, lacks_network};
 
 /// What a new VM's configuration takes, whatever is stated.
 const CONFIGURE: [&str; 8] = [
@@ -38,23 +37,12 @@ pub(super) fn check(
         .held()
         .map_err(|error| fault::unable("read the caller's privileges", &error))?;
     let missing = missing(&held, args, image, hardware, replaced);
-    let Some((privilege, path)) = missing.first() else {
-        return Ok(());
-    };
-    let listed: Vec<String> = missing
-        .iter()
-        .map(|(privilege, path)| format!("{privilege} on {path}"))
-        .collect();
-    let why = format!(
-        "the caller lacks {}; a token with privilege separation needs them itself, beside its user",
-        listed.join(", ")
-    );
-    let mut failure = cannot(&args.name, &why);
-    failure
-        .details
-        .insert("privilege".to_owned(), json!(privilege));
-    failure.details.insert("acl_path".to_owned(), json!(path));
-    Err(failure)
+    hold_all(&missing, |lacks| {
+        let why = format!(
+            "{lacks}; a token with privilege separation needs them itself, beside its user"
+        );
+        cannot(&args.name, &why)
+    })
 }
 
 /// What is missing, each with its path.
